@@ -1,0 +1,214 @@
+//! Every limit of the house in one place, with its default and its reason. The front door parses them from the configuration; no
+//! room has a number of its own for what a client, a guest or a receiver can spend.
+
+use serde::{Deserialize, Serialize};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// All limits. A unit stands in each name; none is "no limit" when it is 0.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// What clients may send and store.
+    pub intake: IntakeLimits,
+    /// What a component and a call of it may use.
+    pub plugin: PluginLimits,
+    /// What a delivery and its attempts may use.
+    pub delivery: DeliveryLimits,
+}
+
+/// What clients may send and store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntakeLimits {
+    /// The largest body of `POST /events`, of one event or a batch: 413 past it.
+    pub event_body_bytes_max: u64,
+    /// The most events of one batch: 413 past it.
+    pub batch_events_max: u32,
+    /// The most runs that one batch may owe: 413 past it.
+    pub batch_runs_max: u32,
+    /// The largest body of every other call but an upload.
+    pub request_body_bytes_max: u64,
+    /// How long a client may take to send its request's headers, and its body.
+    pub request_read_timeout_ms: u64,
+    /// The most connections of clients at once.
+    pub connections_max: u32,
+    /// Payload bytes of all organizations in memory; past it, events go to the queue on disk.
+    pub payload_memory_bytes_max: u64,
+    /// Payload bytes of one organization in memory; past it, its events go to the queue on disk.
+    pub payload_memory_bytes_max_per_organization: u64,
+    /// The most integrations of an organization: 429 past it.
+    pub integrations_max: u32,
+    /// The most plugins of an organization: 429 past it.
+    pub plugins_max: u32,
+    /// Free space on the disk of the data folder, below which new events get 503. Outcomes still fit into what is left.
+    pub disk_free_bytes_min: u64,
+}
+
+impl Default for IntakeLimits {
+    fn default() -> IntakeLimits {
+        IntakeLimits {
+            event_body_bytes_max: 16 * MIB,
+            batch_events_max: 1000,
+            batch_runs_max: 10_000,
+            request_body_bytes_max: 4 * MIB,
+            request_read_timeout_ms: 30_000,
+            connections_max: 4096,
+            payload_memory_bytes_max: 256 * MIB,
+            payload_memory_bytes_max_per_organization: 64 * MIB,
+            integrations_max: 1000,
+            plugins_max: 1000,
+            disk_free_bytes_min: GIB,
+        }
+    }
+}
+
+/// What a component and a call of it may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginLimits {
+    /// The largest component that may be uploaded: 413 past it.
+    pub component_bytes_max: u64,
+    /// CPU time of a call, in running slices and not in time spent waiting for a core.
+    pub cpu_ms: u64,
+    /// Further CPU time for each MiB of the event's data.
+    pub cpu_ms_per_mib: u64,
+    /// Wall-clock time of a call. It guards against the host's own faults alone.
+    pub wall_ms: u64,
+    /// Memory of a call: the sum over its memories.
+    pub memory_bytes: u64,
+    /// Further memory, as a multiple of the event's data.
+    pub memory_input_factor: u64,
+    /// What memory never exceeds, whatever the input.
+    pub memory_bytes_max: u64,
+    /// The sum over all requests of bodies, headers, paths and queries; twice the input if that is more.
+    pub output_bytes_max: u64,
+    /// The most requests of one outcome.
+    pub requests_max: u32,
+    /// Lines of log kept of one call.
+    pub log_lines_max: u32,
+    /// Bytes kept of one line.
+    pub log_line_bytes_max: u64,
+    /// Bytes of log kept of one call.
+    pub log_bytes_max: u64,
+    /// The largest `plugin_config`.
+    pub config_bytes_max: u64,
+    /// Calls under way at once, for each thread that runs plugins.
+    pub calls_at_once_per_thread: u32,
+    /// CPU time of compiling one component.
+    pub compile_cpu_seconds: u64,
+    /// Address space of the process that compiles.
+    pub compile_memory_bytes: u64,
+    /// Faults in a row that stop an integration's calls until somebody acts.
+    pub faults_in_a_row_max: u32,
+}
+
+impl Default for PluginLimits {
+    fn default() -> PluginLimits {
+        PluginLimits {
+            component_bytes_max: 64 * MIB,
+            cpu_ms: 250,
+            cpu_ms_per_mib: 150,
+            wall_ms: 10_000,
+            memory_bytes: 64 * MIB,
+            memory_input_factor: 4,
+            memory_bytes_max: 128 * MIB,
+            output_bytes_max: 4 * MIB,
+            requests_max: 64,
+            log_lines_max: 200,
+            log_line_bytes_max: 4 * KIB,
+            log_bytes_max: 16 * KIB,
+            config_bytes_max: 64 * KIB,
+            calls_at_once_per_thread: 8,
+            compile_cpu_seconds: 60,
+            compile_memory_bytes: 4 * GIB,
+            faults_in_a_row_max: 10,
+        }
+    }
+}
+
+impl PluginLimits {
+    /// CPU time of a call on that much data, in milliseconds.
+    pub fn cpu_ms_for(&self, data_bytes: u64) -> u64 {
+        self.cpu_ms.saturating_add(self.cpu_ms_per_mib.saturating_mul(data_bytes) / MIB)
+    }
+
+    /// Memory of a call on that much data, in bytes.
+    pub fn memory_bytes_for(&self, data_bytes: u64) -> u64 {
+        let grown = self
+            .memory_bytes
+            .saturating_add(self.memory_input_factor.saturating_mul(data_bytes));
+        grown.min(self.memory_bytes_max)
+    }
+
+    /// Output of a call on that much data, in bytes.
+    pub fn output_bytes_for(&self, data_bytes: u64) -> u64 {
+        self.output_bytes_max.max(data_bytes.saturating_mul(2))
+    }
+}
+
+/// What a delivery and its attempts may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeliveryLimits {
+    /// Time for a name's look-up, the connection and the TLS handshake.
+    pub connect_timeout_ms: u64,
+    /// Time for a whole attempt, unless the integration sets its own.
+    pub attempt_timeout_ms: u64,
+    /// The longest `timeout_ms` that an integration may set.
+    pub attempt_timeout_ms_max: u64,
+    /// Bytes kept of a failed attempt's response.
+    pub response_kept_bytes_max: u64,
+    /// Bytes kept of a successful attempt's response.
+    pub response_kept_bytes_max_of_success: u64,
+    /// Bytes read of a response before the connection is dropped.
+    pub response_read_bytes_max: u64,
+    /// Attempts under way at once to one target.
+    pub in_flight_max_per_target: u32,
+    /// Attempts under way at once of one organization.
+    pub in_flight_max_per_organization: u32,
+    /// Attempts under way at once.
+    pub in_flight_max: u32,
+    /// How old a delivery grows before it is given up, whatever its schedule.
+    pub age_ms_max: u64,
+    /// The longest `Retry-After` that is honoured.
+    pub retry_after_ms_max: u64,
+    /// How long a shutdown waits for attempts under way.
+    pub shutdown_grace_ms: u64,
+}
+
+impl Default for DeliveryLimits {
+    fn default() -> DeliveryLimits {
+        DeliveryLimits {
+            connect_timeout_ms: 5_000,
+            attempt_timeout_ms: 15_000,
+            attempt_timeout_ms_max: 60_000,
+            response_kept_bytes_max: 16 * KIB,
+            response_kept_bytes_max_of_success: KIB,
+            response_read_bytes_max: 64 * KIB,
+            in_flight_max_per_target: 64,
+            in_flight_max_per_organization: 256,
+            in_flight_max: 2048,
+            age_ms_max: 7 * 24 * 60 * 60 * 1000,
+            retry_after_ms_max: 60 * 60 * 1000,
+            shutdown_grace_ms: 20_000,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_gets_more_for_more_data() {
+        let limits = PluginLimits::default();
+        assert_eq!(limits.cpu_ms_for(2 * MIB), 550);
+        assert_eq!(limits.memory_bytes_for(0), 64 * MIB);
+        assert_eq!(limits.memory_bytes_for(MIB), 68 * MIB);
+        assert_eq!(limits.memory_bytes_for(u64::MAX), 128 * MIB);
+        assert_eq!(limits.output_bytes_for(3 * MIB), 6 * MIB);
+    }
+}
