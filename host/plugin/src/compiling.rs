@@ -1,0 +1,153 @@
+//! Who may have a child process, when, and what is made of what comes out of it.
+//!
+//! At most half of the cores compile at a time. Uploads wait in a short queue of their own, and at most as many as can run stand in
+//! front of a load, which a waiting event needs. Judging a configuration takes milliseconds and does not wait for compiling. A child is
+//! killed when whoever waits for it stops waiting.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use bytes::Bytes;
+use hookmill_domain::digest::Digest;
+use hookmill_domain::limits::PluginLimits;
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::artifacts::Artifacts;
+use crate::child::{ChildLimits, Job};
+use crate::process::{CompilerCommand, Hashing, run};
+use crate::refusal::Refusal;
+use crate::schema::{Question, Verdict};
+
+/// The largest artifact that is kept; StarlingMonkey compiles to 37 MB.
+const ARTIFACT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Clients that wait for their turn, in each of the queues; an upload is in memory while it waits.
+const WAITING_MAX: usize = 16;
+/// What judging a configuration may use.
+const JUDGE_LIMITS: ChildLimits = ChildLimits {
+    cpu_seconds: 2,
+    memory_bytes: 1024 * 1024 * 1024,
+    input_bytes_max: 4 * 1024 * 1024,
+};
+/// The longest verdict.
+const VERDICT_BYTES_MAX: u64 = 64 * 1024;
+
+/// Who waits for a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// A client, who can be told to come again.
+    Upload,
+    /// An event.
+    Load,
+}
+
+/// Starts the children.
+#[derive(Debug)]
+pub(crate) struct Compiler {
+    command: CompilerCommand,
+    compile: ChildLimits,
+    compiles: Semaphore,
+    uploads: Queue,
+    judges: Queue,
+}
+
+/// So many at once, and so many that wait.
+#[derive(Debug)]
+struct Queue {
+    turns: Semaphore,
+    waiting: AtomicUsize,
+}
+
+/// A place among those that wait, given back when it is dropped.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Compiler {
+    pub(crate) fn new(command: CompilerCommand, limits: &PluginLimits) -> Compiler {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = (cores / 2).max(1);
+        Compiler {
+            command,
+            compile: ChildLimits {
+                cpu_seconds: limits.compile_cpu_seconds,
+                memory_bytes: limits.compile_memory_bytes,
+                input_bytes_max: limits.component_bytes_max,
+            },
+            compiles: Semaphore::new(at_once),
+            uploads: Queue::new(at_once),
+            judges: Queue::new(cores),
+        }
+    }
+
+    /// Compiles a component and keeps its artifact. Answers the artifact's size.
+    pub(crate) async fn compile(&self, component: Digest, bytes: Bytes, lane: Lane, artifacts: &Arc<Artifacts>) -> Result<u64, Refusal> {
+        let _upload = match lane {
+            Lane::Upload => Some(self.uploads.turn().await?),
+            Lane::Load => None,
+        };
+        let _compile = self.compiles.acquire().await.expect(NEVER_CLOSED);
+        let artifact = artifacts.begin().map_err(host)?;
+        let file = artifact.reopen().map_err(host)?;
+        let mut file = Hashing {
+            file: tokio::fs::File::from_std(file),
+            hash: Sha256::new(),
+        };
+        let size = run(&self.command, Job::Compile, &self.compile, &bytes, &mut file, ARTIFACT_BYTES_MAX).await?;
+        file.file.flush().await.map_err(host)?;
+        let digest = Digest::from_bytes(file.hash.finalize().into());
+        let artifacts = Arc::clone(artifacts);
+        blocking(move || artifacts.keep(&component, artifact, &digest))
+            .await
+            .map_err(host)?;
+        Ok(size)
+    }
+
+    /// Judges a schema, and a configuration by it.
+    pub(crate) async fn judge(&self, question: &Question) -> Result<Verdict, Refusal> {
+        let _judge = self.judges.turn().await?;
+        let question = serde_json::to_vec(question).map_err(|error| host(error.into()))?;
+        let mut verdict = Vec::new();
+        run(&self.command, Job::Judge, &JUDGE_LIMITS, &question, &mut verdict, VERDICT_BYTES_MAX).await?;
+        serde_json::from_slice(&verdict).map_err(|error| host(error.into()))
+    }
+}
+
+impl Queue {
+    fn new(at_once: usize) -> Queue {
+        Queue {
+            turns: Semaphore::new(at_once),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Waits for a turn, unless too many do.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        let before = self.waiting.fetch_add(1, SeqCst);
+        let _place = Place(&self.waiting);
+        if before >= WAITING_MAX {
+            return Err(Refusal::Busy);
+        }
+        Ok(self.turns.acquire().await.expect(NEVER_CLOSED))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+const NEVER_CLOSED: &str = "nobody closes the semaphores";
+
+/// The host's own failure, as a refusal.
+pub(crate) fn host(error: io::Error) -> Refusal {
+    Refusal::Host(Arc::new(error))
+}
+
+/// Runs what waits for a disk on a thread that may.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("the work was given up")))
+}

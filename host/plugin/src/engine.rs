@@ -1,0 +1,188 @@
+//! The engines: one that compiles, in a child process alone, and two that run, with slots made ready.
+//!
+//! All three share what decides the compiled code, so that an artifact of the first is loaded by both others; these have no compiler
+//! at all. The small one has many slots for components with one memory, which is what Rust and C guests are; the large one has few,
+//! for what interpreted languages bring. No engine knows fuel, threads, garbage collection or 64-bit memories.
+
+use std::hash::{Hash, Hasher};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use hookmill_domain::limits::PluginLimits;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use wasmtime::component::Linker;
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
+
+use crate::fault::FRAMES_MAX;
+use crate::linking;
+use crate::sandbox::Sandbox;
+
+/// The stack of WebAssembly in a call: deep recursion ends here, as a trap.
+const WASM_STACK_BYTES: usize = 512 * 1024;
+/// The stack of a call, the host's functions included.
+const FIBER_STACK_BYTES: usize = 1024 * 1024;
+/// What of a memory stays resident for the slot's next call. The page-map scan makes this cheap; without it, keeping costs more than
+/// it saves.
+const MEMORY_KEPT_BYTES: usize = 1024 * 1024;
+const TABLE_KEPT_BYTES: usize = 64 * 1024;
+
+/// A running engine with its linker and its share of calls at once.
+pub(crate) struct Tier {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Sandbox>,
+    /// It stands before the pool, whose exhaustion is an error and not a wait.
+    pub(crate) calls: Semaphore,
+    /// What all tables of a call may hold; a single table of the pool holds as many.
+    pub(crate) table_elements_max: u64,
+}
+
+/// Both engines that run.
+#[derive(Clone)]
+pub(crate) struct Tiers {
+    pub(crate) small: Arc<Tier>,
+    pub(crate) large: Arc<Tier>,
+}
+
+/// What a component of a tier may have, and how many run and stay warm.
+struct Size {
+    calls_at_once: u32,
+    warm_slots: u32,
+    core_instances_per_component: u32,
+    memories_per_component: u32,
+    tables_per_component: u32,
+    table_elements: u32,
+    component_instance_bytes: usize,
+}
+
+impl Tiers {
+    /// Reserves address space for all slots; none of it is resident yet.
+    pub(crate) fn open(limits: &PluginLimits, calls_at_once: u32, hot_slots: u32) -> wasmtime::Result<Tiers> {
+        let small = Size {
+            calls_at_once,
+            warm_slots: hot_slots,
+            core_instances_per_component: 8,
+            memories_per_component: 1,
+            tables_per_component: 4,
+            table_elements: 20_000,
+            component_instance_bytes: 256 * 1024,
+        };
+        let large = Size {
+            calls_at_once: (calls_at_once / 4).max(2),
+            warm_slots: (hot_slots / 16).max(2),
+            core_instances_per_component: 200,
+            memories_per_component: 8,
+            tables_per_component: 32,
+            table_elements: 100_000,
+            component_instance_bytes: 4 * 1024 * 1024,
+        };
+        Ok(Tiers {
+            small: Arc::new(Tier::open(limits, &small)?),
+            large: Arc::new(Tier::open(limits, &large)?),
+        })
+    }
+}
+
+impl Tier {
+    fn open(limits: &PluginLimits, size: &Size) -> wasmtime::Result<Tier> {
+        let mut config = shared();
+        config.enable_compiler(false);
+        config.max_wasm_stack(WASM_STACK_BYTES);
+        config.async_stack_size(FIBER_STACK_BYTES);
+        config.wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES_MAX));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, size)));
+        let engine = Engine::new(&config)?;
+        Ok(Tier {
+            linker: linking::linker(&engine)?,
+            engine,
+            calls: Semaphore::new(size.calls_at_once as usize),
+            table_elements_max: u64::from(size.table_elements),
+        })
+    }
+}
+
+fn pool(limits: &PluginLimits, size: &Size) -> PoolingAllocationConfig {
+    let calls = size.calls_at_once.max(size.warm_slots);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(calls)
+        .total_stacks(calls)
+        .total_core_instances(calls.saturating_mul(size.core_instances_per_component))
+        .total_memories(calls.saturating_mul(size.memories_per_component))
+        .total_tables(calls.saturating_mul(size.tables_per_component))
+        .max_core_instances_per_component(size.core_instances_per_component)
+        .max_memories_per_component(size.memories_per_component)
+        .max_tables_per_component(size.tables_per_component)
+        .max_component_instance_size(size.component_instance_bytes)
+        .max_core_instance_size(size.component_instance_bytes)
+        .max_tables_per_module(size.tables_per_component)
+        .table_elements(size.table_elements as usize)
+        .max_memory_size(usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX))
+        // A slot that was used by one component and is wanted by another costs several times a warm one.
+        .max_unused_warm_slots(calls.saturating_mul(size.tables_per_component));
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(MEMORY_KEPT_BYTES)
+            .table_keep_resident(TABLE_KEPT_BYTES);
+    }
+    pool
+}
+
+/// The engine that compiles. It makes no instances, and so needs no slots and little address space.
+pub(crate) fn compiling() -> wasmtime::Result<Engine> {
+    let mut config = shared();
+    // The same bits come out for NaNs on every machine.
+    config.cranelift_nan_canonicalization(true);
+    // One child compiles one component on one core: what it may use is then what its limits say.
+    config.parallel_compilation(false);
+    Engine::new(&config)
+}
+
+/// The part of the configuration that decides the compiled code, the same for all engines.
+fn shared() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .memory_init_cow(true)
+        .native_unwind_info(false)
+        .generate_address_map(false)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .wasm_memory64(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_relaxed_simd(false);
+    config
+}
+
+/// The name of all that decides the compiled code: the engine's version, its settings, this machine's processor.
+pub(crate) fn compatibility(engine: &Engine) -> String {
+    let mut hash = Feed(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hash);
+    let digest: [u8; 32] = hash.0.finalize().into();
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Feeds what is hashed to SHA-256: the standard hashers promise no stable result.
+struct Feed(Sha256);
+
+impl Hasher for Feed {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest: [u8; 32] = self.0.clone().finalize().into();
+        u64::from_le_bytes(digest[..8].try_into().expect("8 of 32 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compatible_name_is_stable() {
+        let once = compatibility(&compiling().expect("an engine"));
+        assert_eq!(once, compatibility(&compiling().expect("an engine")));
+        assert_eq!(once.len(), 16);
+    }
+}

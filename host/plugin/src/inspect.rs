@@ -1,0 +1,188 @@
+//! An upload, looked at before it is taken: what it is, whether it compiles within the limits, whether it fits the contract, and what
+//! it says of its configuration.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hookmill_domain::digest::Digest;
+use hookmill_domain::time::Time;
+use rustix::io::Errno;
+
+use crate::Room;
+use crate::artifacts::Verified;
+use crate::call::{Setting, in_fresh_instance};
+use crate::compiling::{Lane, blocking, host};
+use crate::contract::{ContractVersion, Schema, Transform};
+use crate::engine::Tier;
+use crate::loaded::{Component, Ready};
+use crate::mapping::map;
+use crate::prescan::prescan;
+use crate::refusal::{Refusal, Stage};
+use crate::schema::{Question, Verdict};
+
+/// A component that can be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The SHA-256 of its bytes: what it is known by.
+    pub digest: Digest,
+    /// The version of the contract that it was built against.
+    pub contract: ContractVersion,
+    /// Its configuration's JSON Schema, if it exports one.
+    pub schema: Option<String>,
+    /// The names of what it imports.
+    pub imports: Vec<String>,
+    /// Its size.
+    pub component_bytes: u64,
+    /// The size of what it was compiled to.
+    pub artifact_bytes: u64,
+    /// Whether it needs the larger slots that interpreted languages do.
+    pub is_large: bool,
+}
+
+/// Inspects an upload. It is compiled even if its artifact is there: else the time of the answer would tell a tenant whether another
+/// has uploaded the same bytes.
+pub(crate) async fn inspect(room: &Room, bytes: Bytes) -> Result<Inspection, Refusal> {
+    let component_bytes = bytes.len() as u64;
+    let bytes_max = room.limits.component_bytes_max;
+    if component_bytes > bytes_max {
+        return Err(Refusal::TooLarge {
+            bytes: component_bytes,
+            bytes_max,
+        });
+    }
+    let scanned = {
+        let bytes = bytes.clone();
+        blocking(move || Ok((Digest::of(&bytes), prescan(&bytes)))).await
+    };
+    let (digest, prescan) = scanned.map_err(host)?;
+    let prescan = prescan?;
+    let was_there = room.artifacts.has(&digest);
+    let artifact_bytes = room.compiler.compile(digest, bytes, Lane::Upload, &room.artifacts).await?;
+    let tried = try_out(room, digest).await;
+    if tried.is_err() && !was_there {
+        let artifacts = Arc::clone(&room.artifacts);
+        blocking(move || artifacts.discard(&digest)).await.map_err(host)?;
+    }
+    let (component, schema) = tried?;
+    let is_large = Arc::ptr_eq(&component.ready().tier, &room.tiers.large);
+    room.loaded.insert(component);
+    Ok(Inspection {
+        digest,
+        contract: prescan.contract,
+        schema,
+        imports: prescan.imports,
+        component_bytes,
+        artifact_bytes,
+        is_large,
+    })
+}
+
+/// Makes the artifact that is on disk ready, instantiates it, and asks it for its schema.
+async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<String>), Refusal> {
+    let component = from_disk(room, digest)
+        .await?
+        .ok_or_else(|| host(io::Error::other("the artifact is gone")))?;
+    let ready = component.ready();
+    let setting = Setting {
+        limits: &room.limits,
+        ticker: &room.ticker,
+        data_bytes: 0,
+        accepted_at: Time::default(),
+        seed: [0; 32],
+    };
+    // Names were checked, shapes show now.
+    let (fits, _) = in_fresh_instance(ready, &setting, async |store, instance| {
+        Ok(ready.transform.function(store, &instance).map(drop))
+    })
+    .await;
+    fits.map_err(|fault| Refusal::Faulty {
+        stage: Stage::Instantiation,
+        fault,
+    })?
+    .map_err(wrong_shape)?;
+    let Some(schema) = Schema::of(ready.pre.component()) else {
+        return Ok((component, None));
+    };
+    let (schema, _) = in_fresh_instance(ready, &setting, async |store, instance| match schema.function(store, &instance) {
+        Ok(schema) => schema.call_async(store, ()).await.map(|(schema,)| Ok(schema)),
+        Err(error) => Ok(Err(error)),
+    })
+    .await;
+    let schema = schema
+        .map_err(|fault| Refusal::Faulty {
+            stage: Stage::Schema,
+            fault,
+        })?
+        .map_err(wrong_shape)?;
+    let question = Question { schema, config: None };
+    match room.compiler.judge(&question).await.map_err(too_complex)? {
+        Verdict::Valid => Ok((component, Some(question.schema))),
+        Verdict::BadSchema { message } | Verdict::BadConfig { message, .. } => Err(Refusal::BadSchema { message }),
+    }
+}
+
+/// Makes a component ready from its artifact, if there is one.
+pub(crate) async fn from_disk(room: &Room, digest: Digest) -> Result<Option<Component>, Refusal> {
+    let artifacts = Arc::clone(&room.artifacts);
+    let tiers = room.tiers.clone();
+    blocking(move || {
+        let Some(artifact) = artifacts.find(&digest)? else {
+            return Ok(Ok(None));
+        };
+        // What does not fit the small slots may fit the large ones; what is wrong for another reason fails twice.
+        let ready = make_ready(&tiers.small, digest, &artifact).or_else(|_| make_ready(&tiers.large, digest, &artifact));
+        Ok(ready.map(Some))
+    })
+    .await
+    .map_err(host)?
+}
+
+fn make_ready(tier: &Arc<Tier>, digest: Digest, artifact: &Verified) -> Result<Component, Refusal> {
+    let component = map(&tier.engine, artifact).map_err(|error| match io_error(&error) {
+        Some(error) => host(error),
+        None => Refusal::NeedsTooMuch {
+            message: format!("{error:#}"),
+        },
+    })?;
+    let pre = tier.linker.instantiate_pre(&component).map_err(|error| Refusal::ImportMismatch {
+        message: format!("{error:#}"),
+    })?;
+    let transform = Transform::of(&component).ok_or_else(|| Refusal::WrongShape {
+        message: NO_TRANSFORM.to_owned(),
+    })?;
+    Ok(Component::new(Ready {
+        digest,
+        pre,
+        transform,
+        tier: Arc::clone(tier),
+        artifact_bytes: artifact.bytes,
+    }))
+}
+
+/// The system's error, if that is what it was: no memory to map into, no file to be had.
+fn io_error(error: &wasmtime::Error) -> Option<io::Error> {
+    let of_system = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Errno>().map(|errno| errno.raw_os_error()));
+    let of_std = || error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error());
+    of_system.or_else(of_std).map(io::Error::from_raw_os_error)
+}
+
+const NO_TRANSFORM: &str = "the interface `hookmill:plugin/transformer` has no function `transform`";
+
+fn wrong_shape(error: wasmtime::Error) -> Refusal {
+    Refusal::WrongShape {
+        message: format!("{error:#}"),
+    }
+}
+
+/// A schema that can not even be judged within the limits.
+fn too_complex(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::CompileLimit { .. } | Refusal::CompileFailed { .. } => Refusal::BadSchema {
+            message: "it is too complex to be judged".to_owned(),
+        },
+        other => other,
+    }
+}

@@ -1,0 +1,206 @@
+//! The sealed room: runs tenants' components, and alone names wasmtime.
+//!
+//! Bytes come in at an upload and are inspected: scanned, compiled in a child process, tried under the limits. A call looks its
+//! component up (or loads it from the folder of artifacts, or has it compiled again) and runs it on one event in an instance of its
+//! own, which is dropped afterwards. What comes out is an outcome or a fault, and what the guest logged.
+//!
+//! What holds, whatever a guest does:
+//! - Nothing it sends panics or stalls the host: CPU time, wall-clock time, memory, tables, stack, output, requests, log and handles are
+//!   limited, and a running guest gives its thread away every millisecond or two.
+//! - A call is a function of its component and of what it is given: clocks stand at the event's acceptance and move on by sleeping
+//!   alone, random numbers come out of a seed, there are no files, sockets, environment or arguments, and NaNs have one shape.
+//! - No credential comes in here: not a URL, header value or secret of any target.
+//! - No engine of this process can compile. What it runs was compiled by a child of the same binary and is verified by digest before
+//!   it is mapped.
+//!
+//! Nothing here knows organizations, the store, HTTP or the network. Fairness between tenants is the caller's affair: this room bounds
+//! how many calls run at once, not whose they are.
+//!
+//! The methods that wait want a tokio runtime with its timers; loading and inspecting also want its I/O (child processes are awaited).
+//! Wasmtime's features left out on purpose: concurrency and asynchronous components, garbage collection, threads, stack switching, the
+//! baseline compiler, its own cache, and debugging.
+
+mod artifacts;
+mod call;
+mod child;
+mod compiling;
+mod contract;
+mod engine;
+mod fault;
+mod inspect;
+mod linking;
+mod loaded;
+mod log;
+mod mapping;
+mod memory;
+mod meter;
+mod prescan;
+mod process;
+mod refusal;
+mod sandbox;
+mod schema;
+mod settings;
+mod ticker;
+mod wasi;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hookmill_domain::digest::Digest;
+use hookmill_domain::limits::PluginLimits;
+
+pub use call::{Call, Called};
+pub use child::compile_child;
+pub use contract::ContractVersion;
+pub use inspect::Inspection;
+pub use loaded::Component;
+pub use process::CompilerCommand;
+pub use refusal::{CompileLimit, LimitName, LoadError, Refusal, Stage};
+pub use settings::{OpenError, Settings};
+
+use artifacts::Artifacts;
+use compiling::{Compiler, Lane};
+use engine::Tiers;
+use loaded::Loaded;
+use schema::{Question, Verdict};
+use ticker::Ticker;
+
+/// The room. Cheap to clone; all clones are the same room.
+#[derive(Clone)]
+pub struct Plugins(Arc<Room>);
+
+struct Room {
+    limits: PluginLimits,
+    tiers: Tiers,
+    ticker: Ticker,
+    artifacts: Arc<Artifacts>,
+    compiler: Compiler,
+    loaded: Loaded,
+}
+
+/// A configuration that its plugin's schema does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("at `{pointer}`: {message}")]
+pub struct ConfigError {
+    /// The JSON pointer to what is wrong; empty: the whole.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// Why a configuration is not accepted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CheckError {
+    /// The schema does not allow it.
+    #[error("the configuration does not fit the plugin's schema")]
+    Config(#[from] ConfigError),
+    /// The schema itself can not be used, or takes too long.
+    #[error("the plugin's configuration schema can not be used: {message}")]
+    Schema {
+        /// Why.
+        message: String,
+    },
+    /// Too many are being checked. Trying again later helps.
+    #[error("too many configurations are being checked; try again later")]
+    Busy,
+    /// The host failed.
+    #[error("the host could not check the configuration")]
+    Host(#[source] Arc<std::io::Error>),
+}
+
+impl Plugins {
+    /// Makes the room ready: engines with their slots, the folder of artifacts, the ticking thread.
+    pub fn open(settings: Settings) -> Result<Plugins, OpenError> {
+        let compatibility = engine::compatibility(&engine::compiling().map_err(OpenError::engine)?);
+        let artifacts = Artifacts::open(&settings.artifacts_dir, compatibility, settings.artifacts_bytes_max).map_err(|source| {
+            OpenError::Artifacts {
+                dir: settings.artifacts_dir.clone(),
+                source,
+            }
+        })?;
+        let tiers = Tiers::open(&settings.limits, settings.calls_at_once(), settings.hot_slots).map_err(OpenError::engine)?;
+        let ticker = Ticker::start(&[&tiers.small.engine, &tiers.large.engine]).map_err(OpenError::Thread)?;
+        Ok(Plugins(Arc::new(Room {
+            compiler: Compiler::new(settings.compiler, &settings.limits),
+            loaded: Loaded::new(settings.loaded_bytes_max, settings::loaded_count_max()),
+            limits: settings.limits,
+            tiers,
+            ticker,
+            artifacts: Arc::new(artifacts),
+        })))
+    }
+
+    /// A component that is loaded. This is the way of the hot path: no I/O, no wait.
+    pub fn loaded(&self, digest: &Digest) -> Option<Component> {
+        self.0.loaded.get(digest)
+    }
+
+    /// How many components are loaded.
+    pub fn loaded_count(&self) -> usize {
+        self.0.loaded.len()
+    }
+
+    /// A component, loaded from its artifact if it is not; if there is no sound artifact for this engine, `fetch` is asked for the
+    /// component's bytes and they are compiled. However many ask for the same component at once, it is loaded once.
+    pub async fn load<F, Fut, E>(&self, digest: Digest, fetch: F) -> Result<Component, LoadError>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Bytes, E>>,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let room = &self.0;
+        let refused = |refusal: Refusal| LoadError::Refused(Arc::new(refusal));
+        room.loaded
+            .get_or_load(digest, async || {
+                if let Some(component) = inspect::from_disk(room, digest).await.map_err(refused)? {
+                    return Ok(component);
+                }
+                let bytes = fetch().await.map_err(|error| LoadError::Fetch(Arc::new(error)))?;
+                let found = Digest::of(&bytes);
+                if found != digest {
+                    return Err(LoadError::WrongBytes { wanted: digest, found });
+                }
+                room.compiler
+                    .compile(digest, bytes, Lane::Load, &room.artifacts)
+                    .await
+                    .map_err(refused)?;
+                let component = inspect::from_disk(room, digest).await.map_err(refused)?;
+                component.ok_or_else(|| refused(compiling::host(std::io::Error::other("the artifact is gone"))))
+            })
+            .await
+    }
+
+    /// Inspects an upload: whether it is a plugin that this host can run. On success it is compiled and loaded.
+    ///
+    /// The caller bounds how many uploads a tenant has under way. An upload of bytes that the same tenant has uploaded before needs no
+    /// inspection.
+    pub async fn inspect(&self, bytes: Bytes) -> Result<Inspection, Refusal> {
+        inspect::inspect(&self.0, bytes).await
+    }
+
+    /// Runs a component on one event, in an instance of its own, within the limits.
+    ///
+    /// It never panics and never fails but by a [`Fault`](hookmill_domain::outcome::Fault): with the code `unavailable` if the host
+    /// could not give it what it needs, else by what the guest did. Dropping the future ends the call.
+    pub async fn transform(&self, component: &Component, call: &Call<'_>) -> Called {
+        call::transform(component, call, &self.0.limits, &self.0.ticker).await
+    }
+
+    /// Checks an integration's `plugin_config` (JSON text, `null` if there is none) by its plugin's schema.
+    pub async fn check_config(&self, schema: &str, config: &str) -> Result<(), CheckError> {
+        let question = Question {
+            schema: schema.to_owned(),
+            config: Some(config.to_owned()),
+        };
+        match self.0.compiler.judge(&question).await {
+            Ok(Verdict::Valid) => Ok(()),
+            Ok(Verdict::BadConfig { pointer, message }) => Err(ConfigError { pointer, message }.into()),
+            Ok(Verdict::BadSchema { message }) => Err(CheckError::Schema { message }),
+            Err(Refusal::Busy) => Err(CheckError::Busy),
+            Err(Refusal::Host(error)) => Err(CheckError::Host(error)),
+            Err(_) => Err(CheckError::Schema {
+                message: "it takes too long to judge this configuration by it".to_owned(),
+            }),
+        }
+    }
+}

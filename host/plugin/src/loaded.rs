@@ -1,0 +1,191 @@
+//! The components that are loaded: looked up on the hot path, bounded by bytes, loaded once however many ask.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use hookmill_domain::digest::Digest;
+use wasmtime::component::InstancePre;
+
+use crate::contract::Transform;
+use crate::engine::Tier;
+use crate::refusal::LoadError;
+use crate::sandbox::Sandbox;
+
+/// What a loaded component holds beside its artifact's mapped bytes.
+const ANONYMOUS_BYTES: u64 = 64 * 1024;
+/// When there are too many, so much of the bound is kept, in percent.
+const KEPT_PERCENT: u64 = 95;
+
+/// A component that can be called, made ready for fresh instances. Cheap to clone; it stays usable while it is held.
+#[derive(Clone)]
+pub struct Component(Arc<Ready>);
+
+pub(crate) struct Ready {
+    pub(crate) digest: Digest,
+    pub(crate) pre: InstancePre<Sandbox>,
+    pub(crate) transform: Transform,
+    pub(crate) tier: Arc<Tier>,
+    pub(crate) artifact_bytes: u64,
+}
+
+impl Component {
+    pub(crate) fn new(ready: Ready) -> Component {
+        Component(Arc::new(ready))
+    }
+
+    pub(crate) fn ready(&self) -> &Ready {
+        &self.0
+    }
+
+    /// The SHA-256 of the component's bytes.
+    pub fn digest(&self) -> &Digest {
+        &self.0.digest
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.artifact_bytes.saturating_add(ANONYMOUS_BYTES)
+    }
+}
+
+impl std::fmt::Debug for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Component").field(&self.0.digest).finish()
+    }
+}
+
+/// All that are loaded, and those that are being loaded.
+pub(crate) struct Loaded {
+    entries: RwLock<HashMap<Digest, Entry>>,
+    /// Counts the insertions: an entry's last use is told by it.
+    age: AtomicU64,
+    bytes_max: u64,
+    /// Each loaded component keeps its artifact's file open.
+    count_max: usize,
+    gates: Mutex<HashMap<Digest, Gate>>,
+}
+
+struct Entry {
+    component: Component,
+    used_at: AtomicU64,
+}
+
+/// Where those who want the same component meet. It holds how an attempt failed, for those who waited during it.
+type Gate = Arc<tokio::sync::Mutex<Option<LoadError>>>;
+
+impl Loaded {
+    pub(crate) fn new(bytes_max: u64, count_max: usize) -> Loaded {
+        Loaded {
+            entries: RwLock::default(),
+            age: AtomicU64::new(0),
+            bytes_max,
+            count_max,
+            gates: Mutex::default(),
+        }
+    }
+
+    /// The component, if it is loaded.
+    pub(crate) fn get(&self, digest: &Digest) -> Option<Component> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.get(digest)?;
+        entry.used_at.store(self.age.load(Relaxed), Relaxed);
+        Some(entry.component.clone())
+    }
+
+    /// The component, loaded by `load` if it is not; whoever else asks meanwhile waits for this one attempt and shares its end.
+    pub(crate) async fn get_or_load<Fut>(&self, digest: Digest, load: impl FnOnce() -> Fut) -> Result<Component, LoadError>
+    where
+        Fut: Future<Output = Result<Component, LoadError>>,
+    {
+        if let Some(component) = self.get(&digest) {
+            return Ok(component);
+        }
+        let visit = self.visit(digest);
+        let mut failure = visit.gate().lock().await;
+        if let Some(component) = self.get(&digest) {
+            return Ok(component);
+        }
+        if let Some(failure) = failure.as_ref() {
+            return Err(failure.clone());
+        }
+        let loaded = load().await;
+        match &loaded {
+            Ok(component) => self.insert(component.clone()),
+            Err(error) => *failure = Some(error.clone()),
+        }
+        loaded
+    }
+
+    /// Adds or replaces a component, and drops those unused for longest while there are too many.
+    pub(crate) fn insert(&self, component: Component) {
+        let age = self.age.fetch_add(1, Relaxed) + 1;
+        let mut dropped = Vec::new();
+        {
+            let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+            let entry = Entry {
+                component,
+                used_at: AtomicU64::new(age),
+            };
+            dropped.extend(entries.insert(*entry.component.digest(), entry));
+            let mut bytes: u64 = entries.values().map(|entry| entry.component.bytes()).sum();
+            if bytes > self.bytes_max || entries.len() > self.count_max {
+                let mut oldest: Vec<(u64, Digest)> = entries
+                    .iter()
+                    .map(|(digest, entry)| (entry.used_at.load(Relaxed), *digest))
+                    .collect();
+                oldest.sort_unstable();
+                let bytes_kept = self.bytes_max / 100 * KEPT_PERCENT;
+                let count_kept = self.count_max - self.count_max / 20;
+                for (used_at, digest) in oldest {
+                    if used_at == age || (bytes <= bytes_kept && entries.len() <= count_kept) {
+                        break;
+                    }
+                    let entry = entries.remove(&digest);
+                    bytes -= entry.as_ref().map_or(0, |entry| entry.component.bytes());
+                    dropped.extend(entry);
+                }
+            }
+        }
+        // Unmapping takes its time; nobody waits for it.
+        drop(dropped);
+    }
+
+    /// How many are loaded.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn visit(&self, digest: Digest) -> Visit<'_> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        Visit {
+            loaded: self,
+            digest,
+            gate: Some(Arc::clone(gates.entry(digest).or_default())),
+        }
+    }
+}
+
+/// Somebody at a gate. The last to leave takes the gate away, and the failure with it; one that is dropped while loading leaves the
+/// turn to the next.
+struct Visit<'a> {
+    loaded: &'a Loaded,
+    digest: Digest,
+    gate: Option<Gate>,
+}
+
+impl Visit<'_> {
+    fn gate(&self) -> &Gate {
+        self.gate.as_ref().expect("it is taken on dropping alone")
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        let mut gates = self.loaded.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock: no other visit comes or goes between this and the count.
+        self.gate = None;
+        if gates.get(&self.digest).is_some_and(|gate| Arc::strong_count(gate) == 1) {
+            gates.remove(&self.digest);
+        }
+    }
+}
