@@ -1,0 +1,49 @@
+//! The cellar: everything durable, in one SQLite file. It alone names rusqlite, and SQL stands nowhere else.
+//!
+//! The store is one handle with a verb for each thing that the house does: [`Store::accept_events`], [`Store::record_outcomes`],
+//! [`Store::create_integration`], … A verb is atomic. All writing is done by one thread, whose every commit (WAL, `synchronous=FULL`, one
+//! fsync) carries whatever was asked for while the one before it was under way; a verb that fails leaves its neighbours whole. Readers work
+//! beside it on connections of their own.
+//!
+//! ```text
+//! accept_events ─┐                              ┌─▶ receipts: 202
+//! verbs          ├─▶ tray ─▶ writer: one commit ┤
+//! outcomes       ┘     (ride along, ≤ 5 ms)     └─▶ sink: what is on disk now, handed to the river at once
+//! ```
+//!
+//! What never happens here: no plugin runs and nothing is sent inside a transaction; no id is minted by the database; no row of an event is
+//! changed by its outcome; a failed fsync is never retried. Header values and signing secrets are sealed at this crate's edge ([`seal`]),
+//! and leave it opened only for the river and for whoever may read the signing secret.
+
+mod accounts;
+mod codes;
+mod desk;
+mod error;
+mod events;
+mod integrations;
+mod lanes;
+mod orders;
+mod outcomes;
+mod plugins;
+mod records;
+mod recovery;
+mod schema;
+pub mod seal;
+mod store;
+mod views;
+mod wire;
+mod writer;
+
+pub use accounts::Organization;
+pub use error::{LiveError, OpenError, StoreError};
+pub use integrations::{Changed, NewIntegration};
+pub use lanes::{LaneHead, WindowMax};
+pub use orders::{ResumeProgress, Resumed, Retried};
+pub use plugins::{NewVersion, PluginFound, PluginVersion, Uploaded};
+pub use records::{
+    AcceptError, Accepted, Attempt, Committed, DeliveryRef, Due, Event, NewEvent, Next, Owed, Queued, Receipt, Record, Recorded, RunEnd,
+    RunFacts, RunRef, run_id, run_source,
+};
+pub use store::{Store, StoreSettings};
+pub use views::{DeliveryView, EventView, Filter, Position, RunView};
+pub use writer::Sink;

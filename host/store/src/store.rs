@@ -1,0 +1,268 @@
+//! The handle: opening a data folder, the writer's thread, and the readers beside it.
+
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use hookmill_domain::clock::Clock;
+use hookmill_domain::ids::Salt;
+use hookmill_domain::key::{Key, KeyMint};
+use hookmill_domain::time::Time;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use crate::desk::{Desk, Drawer, Salts, key, setting};
+use crate::error::{OpenError, StoreError};
+use crate::records::{AcceptError, NewEvent, Receipt, Record};
+use crate::schema;
+use crate::seal::Keyring;
+use crate::writer::{Sink, Tray, Writer};
+
+/// Connections that read at once.
+const READERS: usize = 4;
+/// Statements kept prepared by each connection: more than there are in this crate.
+const STATEMENTS: usize = 160;
+/// Pages of the write-ahead log (4 KiB each) after which it is copied into the database.
+const CHECKPOINT_PAGES: u32 = 4000;
+/// What a log that has grown past that by a long reader is cut to.
+const LOG_BYTES_KEPT: u32 = 64 * 1024 * 1024;
+
+/// How to open a data folder.
+pub struct StoreSettings {
+    /// The folder; made, for the owner alone, if it is not there.
+    pub folder: PathBuf,
+    /// This host's number, for keys.
+    pub host: u8,
+    /// Free space below which no event is accepted.
+    pub disk_free_bytes_min: u64,
+    /// The keyring; absent: the file `keyring` in the folder, made if it is not there.
+    pub keyring: Option<Keyring>,
+}
+
+/// Everything durable. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tray: Arc<Tray>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    readers: Mutex<Vec<Connection>>,
+    reading: Semaphore,
+    keyring: Arc<Keyring>,
+    salts: Arc<Salts>,
+    /// Held for as long as the store is open: one process to a folder.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens a data folder: locks it, brings its database up to the newest schema, and starts the writer.
+    pub fn open(settings: StoreSettings, clock: Arc<dyn Clock>) -> Result<Store, OpenError> {
+        let folder = settings.folder;
+        let lock = lock_folder(&folder)?;
+        let random = |bytes: &mut [u8]| clock.random(bytes);
+        let keyring = match settings.keyring {
+            Some(keyring) => keyring,
+            None => Keyring::open(&folder.join("keyring"), &random)?,
+        };
+        let path = folder.join("hookmill.db");
+        private_file(&path)?;
+        let mut connection = Connection::open(&path)?;
+        prepare(&connection)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+        schema::migrate(&mut connection)?;
+
+        let greatest = greatest_key(&connection)?;
+        let salts = Arc::new(Salts::load(&connection)?);
+        let mut salt = [0; 8];
+        clock.random(&mut salt);
+        let salt = Salt::new(u64::from_be_bytes(salt));
+        let mut drawer = Drawer::new(clock, KeyMint::new(settings.host, greatest), salts.clone(), salt);
+        drawer.unlisted = connection.query_row(
+            "SELECT count(*) FROM event WHERE key > (SELECT value FROM setting WHERE name = 'listed')",
+            [],
+            |row| row.get(0),
+        )?;
+        let readers = (0..READERS).map(|_| open_reader(&path)).collect::<Result<_, _>>()?;
+        let tray = Tray::new();
+        let writer = Writer {
+            tray: tray.clone(),
+            connection,
+            drawer,
+            folder: folder.clone(),
+            disk_free_bytes_min: settings.disk_free_bytes_min,
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source| OpenError::Io { path: folder, source })?;
+        Ok(Store {
+            inner: Arc::new(Inner {
+                tray,
+                writer: Mutex::new(Some(thread)),
+                readers: Mutex::new(readers),
+                reading: Semaphore::new(READERS),
+                keyring: Arc::new(keyring),
+                salts,
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// Says who takes what commits have put on disk. Once, before the first event.
+    pub fn set_sink(&self, sink: Sink) {
+        self.inner.tray.set_sink(sink);
+    }
+
+    /// Puts events on disk: all of them or none. It answers once they are there.
+    pub async fn accept_events(&self, events: Vec<NewEvent>, now: Time) -> Result<Vec<Receipt>, AcceptError> {
+        self.inner.tray.accept(events, now).await
+    }
+
+    /// Leaves outcomes for the next commit; it does not wait. They are bounded by the places that the river has given out.
+    pub fn record_outcomes(&self, records: impl IntoIterator<Item = Record>) {
+        self.inner.tray.record(records);
+    }
+
+    /// Leaves the mark at or below which every event's runs are queued, waiting or settled, for the next commit.
+    pub fn save_mark(&self, mark: Key) {
+        self.inner.tray.save_mark(mark);
+    }
+
+    /// Ends the writer after what it was asked for is on disk.
+    pub async fn close(&self) {
+        self.inner.tray.close();
+        let writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // The writer's own faults were told to those who asked; a panic has been printed.
+            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        }
+    }
+
+    /// The latest time that is on disk, for a clock that is not to fall behind it.
+    pub async fn newest_time(&self) -> Result<Time, StoreError> {
+        self.read(|connection| {
+            let recorded: i64 = connection.query_row(
+                "SELECT max(coalesce((SELECT max(updated_at) FROM integration), 0), coalesce((SELECT max(created_at) FROM api_key), 0))",
+                [],
+                |row| row.get(0),
+            )?;
+            Ok(greatest_key(connection)?.time().max(Time::from_millis(recorded)))
+        })
+        .await
+    }
+
+    /// Whether the database answers: reads one row.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read(|connection| setting(connection, "mark").map(|_| ())).await
+    }
+
+    pub(crate) fn keyring(&self) -> Arc<Keyring> {
+        self.inner.keyring.clone()
+    }
+
+    pub(crate) fn salts(&self) -> Arc<Salts> {
+        self.inner.salts.clone()
+    }
+
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Desk<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.tray.write(verb).await
+    }
+
+    /// Reads on a connection of its own, away from the threads that must not wait.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = self.inner.clone();
+        let _turn = inner.reading.acquire().await.map_err(|_| StoreError::Closed)?;
+        let readers = inner.clone();
+        let result = tokio::task::spawn_blocking(move || {
+            let connection = readers.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = connection.expect("there are as many turns as connections");
+            let result = read(&connection);
+            readers.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            result
+        });
+        Ok(result.await.map_err(|_| StoreError::Closed)??)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.tray.close();
+    }
+}
+
+fn lock_folder(folder: &Path) -> Result<File, OpenError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { path, source }
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(io(folder))?;
+    let path = folder.join("lock");
+    let lock = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(io(&path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(io(&path)(error)),
+    }
+}
+
+/// SQLite gives its log and index files the mode of the database's file, so that one is made for the owner alone.
+fn private_file(path: &Path) -> Result<(), OpenError> {
+    let made = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path);
+    made.map(|_| ()).map_err(|source| OpenError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))
+}
+
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    prepare(&connection)?;
+    Ok(connection)
+}
+
+/// Keys go on above the greatest on disk, whichever row holds it.
+fn greatest_key(connection: &Connection) -> rusqlite::Result<Key> {
+    let greatest: i64 = connection.query_row(
+        "SELECT max(coalesce((SELECT max(key) FROM event), 0), coalesce((SELECT max(first_key) FROM salt), 0),
+             (SELECT value FROM setting WHERE name = 'mark'))",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(key(greatest))
+}

@@ -1,0 +1,340 @@
+//! The one thread that writes. What is asked for while a commit is under way shares the next one; what happened on the river rides along,
+//! or goes alone after a moment.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use hookmill_domain::key::Key;
+use hookmill_domain::time::Time;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use tracing::error;
+
+use crate::desk::{Desk, Drawer};
+use crate::error::StoreError;
+use crate::records::{AcceptError, Committed, NewEvent, Receipt, Record};
+
+/// How long a record waits for others to share its commit.
+const RECORDS_WAIT: Duration = Duration::from_millis(5);
+/// How long records wait after a commit failed.
+const FAILURE_WAIT: Duration = Duration::from_millis(250);
+/// How often the disk's free space is asked for.
+const FREE_SPACE_EVERY: Duration = Duration::from_millis(100);
+
+/// Takes what a commit has put on disk. It is called on the writer's thread, so it is quick and never waits.
+pub type Sink = Box<dyn Fn(Committed) + Send + Sync>;
+
+/// What became of the commit that a verb took part in.
+type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// A verb: it writes, and leaves behind how to answer.
+type Verb = Box<dyn FnOnce(&mut Desk<'_>) -> rusqlite::Result<Done> + Send>;
+
+struct Accept {
+    events: Vec<NewEvent>,
+    now: Time,
+    reply: oneshot::Sender<Result<Vec<Receipt>, AcceptError>>,
+}
+
+#[derive(Default)]
+struct Asked {
+    verbs: VecDeque<(Verb, oneshot::Sender<StoreError>)>,
+    accepts: Vec<Accept>,
+    records: Vec<Record>,
+    mark: Option<Key>,
+    closed: bool,
+}
+
+/// The writer's in-tray.
+pub(crate) struct Tray {
+    asked: Mutex<Asked>,
+    wake: Condvar,
+    sink: OnceLock<Sink>,
+}
+
+impl Tray {
+    pub(crate) fn new() -> Arc<Tray> {
+        Arc::new(Tray {
+            asked: Mutex::default(),
+            wake: Condvar::new(),
+            sink: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn set_sink(&self, sink: Sink) {
+        // A second sink would be a fault of the house's wiring; the first one stays.
+        let _ = self.sink.set(sink);
+    }
+
+    /// Asks for a verb and waits for the commit that carries it.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Desk<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let (refuse, refused) = oneshot::channel();
+        let verb: Verb = Box::new(move |desk| {
+            let value = verb(desk)?;
+            Ok(Box::new(move |committed: Result<(), StoreError>| {
+                // The asker may have gone; the verb holds all the same.
+                let _ = reply.send(committed.map(|()| value));
+            }) as Done)
+        });
+        {
+            let mut asked = self.lock();
+            if asked.closed {
+                return Err(StoreError::Closed);
+            }
+            asked.verbs.push_back((verb, refuse));
+        }
+        self.wake.notify_one();
+        match answer.await {
+            Ok(result) => result,
+            Err(_) => Err(refused.await.unwrap_or(StoreError::Closed)),
+        }
+    }
+
+    /// Asks for events to be accepted and waits for the commit that carries them.
+    pub(crate) async fn accept(&self, events: Vec<NewEvent>, now: Time) -> Result<Vec<Receipt>, AcceptError> {
+        let (reply, answer) = oneshot::channel();
+        {
+            let mut asked = self.lock();
+            if asked.closed {
+                return Err(StoreError::Closed.into());
+            }
+            asked.accepts.push(Accept { events, now, reply });
+        }
+        self.wake.notify_one();
+        answer.await.unwrap_or(Err(AcceptError::Store(StoreError::Closed)))
+    }
+
+    /// Leaves records for the next commit. They are never refused, also while the store closes: its last commit takes them.
+    pub(crate) fn record(&self, records: impl IntoIterator<Item = Record>) {
+        let first = {
+            let mut asked = self.lock();
+            let first = asked.records.is_empty();
+            asked.records.extend(records);
+            first
+        };
+        if first {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Leaves the mark below which everything is queued, waiting or settled, for the next commit.
+    pub(crate) fn save_mark(&self, mark: Key) {
+        self.lock().mark = Some(mark);
+    }
+
+    /// Lets the writer finish what it was asked for, and end.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Asked> {
+        // Nothing that can panic runs under this lock, and a panic elsewhere leaves plain lists behind.
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something to do. `None`: closed, and nothing is left.
+    fn take(&self, held_back: bool) -> Option<Asked> {
+        let mut asked = self.lock();
+        let mut records_at: Option<Instant> = held_back.then(|| Instant::now() + FAILURE_WAIT);
+        loop {
+            if !asked.verbs.is_empty() || !asked.accepts.is_empty() || asked.closed {
+                break;
+            }
+            if records_at.is_none() && !asked.records.is_empty() {
+                records_at = Some(Instant::now() + RECORDS_WAIT);
+            }
+            asked = match records_at.map(|at| at.saturating_duration_since(Instant::now())) {
+                None => self.wake.wait(asked).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => break,
+                Some(wait) => self.wake.wait_timeout(asked, wait).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+        let closed = asked.closed;
+        let nothing = asked.verbs.is_empty() && asked.accepts.is_empty() && asked.records.is_empty() && asked.mark.is_none();
+        if closed && nothing && !held_back {
+            return None;
+        }
+        let taken = mem::take(&mut *asked);
+        asked.closed = closed;
+        Some(Asked { closed, ..taken })
+    }
+}
+
+/// The writer: its connection, what it remembers between commits, and what a failed commit held back.
+pub(crate) struct Writer {
+    pub(crate) tray: Arc<Tray>,
+    pub(crate) connection: Connection,
+    pub(crate) drawer: Drawer,
+    pub(crate) folder: PathBuf,
+    pub(crate) disk_free_bytes_min: u64,
+}
+
+impl Writer {
+    /// Works until the tray is closed and empty.
+    pub(crate) fn run(mut self) {
+        let mut held_back: Vec<Record> = Vec::new();
+        let mut careful = false;
+        let mut room = Room {
+            asked_at: None,
+            enough: true,
+        };
+        while let Some(mut asked) = self.tray.take(!held_back.is_empty()) {
+            if !held_back.is_empty() {
+                held_back.append(&mut asked.records);
+                asked.records = mem::take(&mut held_back);
+            }
+            if !asked.accepts.is_empty() && !room.enough(&self.folder, self.disk_free_bytes_min) {
+                refuse_all(&mut asked.accepts, &StoreError::NoRoom);
+            }
+            let closed = asked.closed;
+            match self.commit(&mut asked, careful) {
+                Ok(()) => careful = false,
+                Err(failure) => {
+                    error!(error = %failure, records = asked.records.len(), "a commit failed; what was to be recorded is tried again");
+                    careful = !matches!(failure, StoreError::NoRoom);
+                    if closed {
+                        // No later commit will come: after a restart these are made again from their events.
+                        break;
+                    }
+                    held_back = asked.records;
+                }
+            }
+        }
+        // A clean end leaves a small log behind. If it fails, the next start reads the log.
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    /// One transaction for all that was asked. On failure nothing of it is on disk, everybody is told, and the records stay in `asked`.
+    fn commit(&mut self, asked: &mut Asked, careful: bool) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        match self.transaction(asked, careful, &mut batch) {
+            Ok(()) => {
+                self.drawer.committed();
+                if let Some(sink) = self.tray.sink.get() {
+                    sink(batch.committed);
+                }
+                batch.done.into_iter().for_each(|answer| answer(Ok(())));
+                for (accept, receipts) in asked.accepts.drain(..).zip(batch.receipts) {
+                    let _ = accept.reply.send(receipts);
+                }
+                asked.records.clear();
+                Ok(())
+            }
+            Err(error) => {
+                abort_if_sync_failed(&error);
+                if !self.connection.is_autocommit() {
+                    // If this fails too, the next BEGIN tells.
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                }
+                self.drawer.rolled_back();
+                let failure = StoreError::from(error);
+                batch.done.into_iter().for_each(|answer| answer(Err(failure.clone())));
+                for (_, refuse) in asked.verbs.drain(..) {
+                    let _ = refuse.send(failure.clone());
+                }
+                refuse_all(&mut asked.accepts, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    fn transaction(&mut self, asked: &mut Asked, careful: bool, batch: &mut Batch) -> rusqlite::Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let mut desk = Desk {
+            connection: &self.connection,
+            drawer: &mut self.drawer,
+        };
+        // Records first: a verb that comes after one sees it.
+        for record in &asked.records {
+            let recorded = if careful {
+                desk.record_carefully(record)?
+            } else {
+                Some(desk.record(record)?)
+            };
+            batch.committed.recorded.extend(recorded);
+        }
+        while let Some((verb, refuse)) = asked.verbs.pop_front() {
+            self::verb(&mut desk, verb, refuse, &mut batch.done)?;
+        }
+        for accept in &mut asked.accepts {
+            let events = mem::take(&mut accept.events);
+            batch.receipts.push(desk.accept(events, accept.now, &mut batch.committed.accepted)?);
+        }
+        if let Some(mark) = asked.mark {
+            desk.set_setting("mark", mark.as_i64())?;
+        }
+        desk.fill_listing()?;
+        self.connection.execute_batch("COMMIT")
+    }
+}
+
+/// What a transaction leaves for after its commit.
+#[derive(Default)]
+struct Batch {
+    done: Vec<Done>,
+    receipts: Vec<Result<Vec<Receipt>, AcceptError>>,
+    committed: Committed,
+}
+
+/// A verb in a savepoint of its own: when it fails, its neighbours stand.
+fn verb(desk: &mut Desk<'_>, verb: Verb, refuse: oneshot::Sender<StoreError>, done: &mut Vec<Done>) -> rusqlite::Result<()> {
+    desk.connection.execute_batch("SAVEPOINT verb")?;
+    match verb(desk) {
+        Ok(answer) => {
+            done.push(answer);
+            desk.connection.execute_batch("RELEASE verb")
+        }
+        Err(error) => {
+            let _ = refuse.send(StoreError::from(&error));
+            if desk.connection.is_autocommit() {
+                // SQLite has rolled the whole transaction back: no room, or a fault of the disk.
+                return Err(error);
+            }
+            desk.drawer.rolled_back();
+            desk.connection.execute_batch("ROLLBACK TO verb; RELEASE verb")
+        }
+    }
+}
+
+/// A failed sync leaves unknown what is on the disk, and asking again would be answered with a lie: the process ends, and the next one
+/// reads what is there.
+fn abort_if_sync_failed(error: &rusqlite::Error) {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    if matches!(
+        code,
+        Some(rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)
+    ) {
+        error!(error = %error, "the disk failed to sync: ending, so that the next start reads what is really there");
+        std::process::abort();
+    }
+}
+
+fn refuse_all(accepts: &mut Vec<Accept>, error: &StoreError) {
+    for accept in accepts.drain(..) {
+        let _ = accept.reply.send(Err(error.clone().into()));
+    }
+}
+
+/// Whether the disk has more room than is to be kept free, asked for now and then.
+struct Room {
+    asked_at: Option<Instant>,
+    enough: bool,
+}
+
+impl Room {
+    fn enough(&mut self, folder: &std::path::Path, free_bytes_min: u64) -> bool {
+        if self.asked_at.is_none_or(|at| at.elapsed() >= FREE_SPACE_EVERY) {
+            self.asked_at = Some(Instant::now());
+            // A disk that does not tell is not held against the events.
+            self.enough = rustix::fs::statvfs(folder).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= free_bytes_min);
+        }
+        self.enough
+    }
+}
