@@ -1,0 +1,519 @@
+//! Changes: of organizations, keys and integrations, and orders to do something again. Each is answered when the river uses it.
+
+use bytes::Bytes;
+use hookmill_domain::address::AddressPolicy;
+use hookmill_domain::api_key::{ApiKey, Role};
+use hookmill_domain::digest::Digest;
+use hookmill_domain::ids::{ApiKeyId, DeliveryId, IntegrationId, PluginId, RunId};
+use hookmill_domain::integration::{Draft, Integration, OrganizationKey, SecretBytes};
+use hookmill_domain::names::{OrganizationName, PluginName, ProductId};
+use hookmill_domain::state::RunState;
+use hookmill_domain::time::Time;
+use hookmill_plugin_room::{CheckError, Inspection, Refusal};
+use hookmill_store::{
+    Changed, DeliveryView, NewIntegration, NewVersion, Organization, PluginFound, PluginVersion, Resumed, Retried, RunView, StoreError,
+    Uploaded,
+};
+use tracing::warn;
+
+use crate::loader::Chore;
+use crate::river::River;
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such thing, for the caller.
+    #[error("there is no such thing")]
+    NotFound,
+    /// It was changed by somebody else meanwhile.
+    #[error("it was changed meanwhile")]
+    Moved,
+    /// One more is not allowed.
+    #[error("the limit {limit} of {max} is reached")]
+    TooMany {
+        /// The limit's name.
+        limit: &'static str,
+        /// How many there may be.
+        max: u32,
+    },
+    /// Something in it is not allowed.
+    #[error("{pointer}: {message}")]
+    Invalid {
+        /// A JSON Pointer to it.
+        pointer: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// What it is in does not allow the change.
+    #[error("{message}")]
+    Conflict {
+        /// Why not.
+        message: String,
+    },
+    /// A component was refused.
+    #[error("{message}")]
+    Refused {
+        /// What kind of refusal.
+        code: &'static str,
+        /// What is wrong with it, for its author.
+        message: String,
+    },
+    /// A component is too large.
+    #[error("the component is larger than {max} bytes")]
+    TooLarge {
+        /// How large it may be.
+        max: u64,
+    },
+    /// Too much of it is under way; trying again later helps.
+    #[error("the host is busy; try again later")]
+    Busy,
+    /// The store could not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ChangeError {
+    pub(crate) fn invalid(pointer: impl Into<String>, message: impl ToString) -> ChangeError {
+        ChangeError::Invalid {
+            pointer: pointer.into(),
+            message: message.to_string(),
+        }
+    }
+}
+
+/// An API key that is to be made.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// What its holder may do.
+    pub role: Role,
+    /// Absent for operators alone.
+    pub organization: Option<(OrganizationKey, OrganizationName)>,
+    /// Only events of these inboxes; absent: all.
+    pub inboxes: Option<Vec<ProductId>>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// When it stops to hold; absent: never.
+    pub expires_at: Option<Time>,
+}
+
+/// Random bytes of an API key's text.
+const KEY_BYTES: usize = 32;
+/// Random bytes of a new signing secret.
+const SECRET_BYTES: usize = 32;
+
+impl River {
+    /// Makes an organization; one that is there is answered as it stands. The flag tells whether it is new.
+    pub async fn create_organization(
+        &self,
+        name: OrganizationName,
+        allow_networks: Vec<String>,
+    ) -> Result<(Organization, bool), ChangeError> {
+        check_networks(&allow_networks)?;
+        Ok(self.inner.store.create_organization(name, allow_networks, self.now()).await?)
+    }
+
+    /// Changes what an organization's targets may reach beyond public addresses and what the host allows to all.
+    pub async fn set_allow_networks(&self, name: OrganizationName, allow_networks: Vec<String>) -> Result<Organization, ChangeError> {
+        check_networks(&allow_networks)?;
+        let changed = self
+            .inner
+            .store
+            .set_allow_networks(name, allow_networks)
+            .await?
+            .ok_or(ChangeError::NotFound)?;
+        self.inner.caches.forget_all_reach();
+        Ok(changed)
+    }
+
+    /// Makes an API key, and gives its text, which is not kept.
+    pub async fn create_api_key(&self, new: NewApiKey) -> Result<(ApiKey, String), ChangeError> {
+        let mut random = [0; KEY_BYTES];
+        self.inner.clock.random(&mut random);
+        let text = format!("hmk_{}", base32(&random));
+        let key = self.keep_api_key(&text, new).await?;
+        Ok((key, text))
+    }
+
+    /// Keeps an API key whose text somebody has chosen.
+    pub async fn keep_api_key(&self, text: &str, new: NewApiKey) -> Result<ApiKey, ChangeError> {
+        let now = self.now();
+        let NewApiKey {
+            role,
+            organization,
+            inboxes,
+            description,
+            expires_at,
+        } = new;
+        let id = ApiKeyId::new(now, self.ten_random());
+        let key = ApiKey {
+            id,
+            role,
+            organization,
+            inboxes,
+            description,
+            created_at: now,
+            expires_at,
+        };
+        let digest = Digest::of(text.as_bytes());
+        self.inner.store.put_api_key(digest, key.clone()).await?;
+        self.inner.caches.put_key(digest, key.clone());
+        Ok(key)
+    }
+
+    /// Deletes an API key; `organization` limits it to one organization's.
+    pub async fn delete_api_key(&self, id: ApiKeyId, organization: Option<OrganizationKey>) -> Result<(), ChangeError> {
+        let digest = self
+            .inner
+            .store
+            .delete_api_key(id, organization)
+            .await?
+            .ok_or(ChangeError::NotFound)?;
+        self.inner.caches.remove_key(&digest);
+        Ok(())
+    }
+
+    /// Makes an integration with a new signing secret.
+    pub async fn create_integration(&self, organization: OrganizationKey, draft: Draft) -> Result<Integration, ChangeError> {
+        self.check(organization, &draft).await?;
+        let id = IntegrationId::new(self.now(), self.ten_random());
+        let mut secret = vec![0; SECRET_BYTES];
+        self.inner.clock.random(&mut secret);
+        let new = NewIntegration {
+            id,
+            draft,
+            secret: SecretBytes(secret),
+            integrations_max: self.inner.limits.intake.integrations_max,
+        };
+        let changed = self.inner.store.create_integration(organization, new, self.now()).await?;
+        self.changed(changed).await
+    }
+
+    /// Changes an integration that stands at `version`.
+    pub async fn change_integration(
+        &self,
+        organization: OrganizationKey,
+        id: IntegrationId,
+        version: i64,
+        draft: Draft,
+    ) -> Result<Integration, ChangeError> {
+        self.check(organization, &draft).await?;
+        let changed = self
+            .inner
+            .store
+            .change_integration(organization, id, version, draft, self.now())
+            .await?;
+        self.changed(changed).await
+    }
+
+    async fn changed(&self, changed: Changed) -> Result<Integration, ChangeError> {
+        let integration = match changed {
+            Changed::Done(integration) => *integration,
+            Changed::NotFound => return Err(ChangeError::NotFound),
+            Changed::Moved => return Err(ChangeError::Moved),
+            Changed::NoPlugin(missing) => return Err(no_plugin(missing)),
+            Changed::TooMany => {
+                return Err(ChangeError::TooMany {
+                    limit: "integrations_max",
+                    max: self.inner.limits.intake.integrations_max,
+                });
+            }
+        };
+        let (key, organization) = (integration.key, integration.organization);
+        self.inner.caches.forget_present(organization);
+        self.inner.caches.forget_reach(key);
+        let hold = integration.draft.hold();
+        self.inner.lanes.step_after(|yard, after| {
+            yard.set_standing(key, organization, integration.version, hold, integration.stopped, after);
+        });
+        self.bring(Chore::WakeHeld(key, organization)).await;
+        Ok(integration)
+    }
+
+    /// Deletes an integration. By the time of the answer nothing more of it is begun.
+    pub async fn delete_integration(&self, organization: OrganizationKey, id: IntegrationId) -> Result<(), ChangeError> {
+        let key = self
+            .inner
+            .store
+            .delete_integration(organization, id, self.now())
+            .await?
+            .ok_or(ChangeError::NotFound)?;
+        self.inner.caches.forget_present(organization);
+        self.inner.caches.forget_reach(key);
+        self.inner.lanes.step_after(|yard, after| {
+            yard.set_standing(
+                key,
+                organization,
+                i64::MAX,
+                Some(hookmill_domain::integration::Hold::Deleted),
+                false,
+                after,
+            );
+        });
+        self.bring(Chore::Cancel(key)).await;
+        Ok(())
+    }
+
+    /// Orders all of an integration's parked and queued runs anew, under the present revision, and ends the stop after too many faults.
+    pub async fn resume_integration(&self, organization: OrganizationKey, id: IntegrationId) -> Result<(), ChangeError> {
+        let integration = self.inner.store.integration(organization, id).await?.ok_or(ChangeError::NotFound)?;
+        let number = self.inner.store.order_resume(integration.key).await?.ok_or(ChangeError::NotFound)?;
+        self.unstopped(&integration);
+        self.bring(Chore::Resume(number, integration.key)).await;
+        Ok(())
+    }
+
+    /// Orders a parked or queued run anew, under the present revision. Gives its next generation's id.
+    pub async fn resume_run(&self, organization: OrganizationKey, id: RunId) -> Result<RunId, ChangeError> {
+        let view = self.find_run(organization, id).await?;
+        let integration = self
+            .inner
+            .store
+            .integration(organization, view.integration)
+            .await?
+            .ok_or(ChangeError::NotFound)?;
+        let taken = self.inner.lanes.step_after(|yard, after| yard.suspend(integration.key, after));
+        let resumed = self.inner.store.resume_run(view.run, taken.contains(&view.run)).await;
+        self.inner.lanes.step(|yard| yard.go_on(integration.key));
+        match resumed? {
+            Resumed::Done(next) => {
+                self.unstopped(&integration);
+                let found = self.inner.store.event(next.event).await?.ok_or(ChangeError::NotFound)?;
+                let next = found.runs.into_iter().find(|run| run.run == next).ok_or(ChangeError::NotFound)?;
+                Ok(next.id)
+            }
+            Resumed::NotOpen(state) => {
+                let state = state.unwrap_or(RunState::Pending).as_str();
+                Err(ChangeError::Conflict {
+                    message: format!("the run is {state}; parked and queued ones can be resumed"),
+                })
+            }
+            Resumed::PayloadGone => Err(ChangeError::Conflict {
+                message: "the event's payload is gone".to_owned(),
+            }),
+            Resumed::Deleted => Err(ChangeError::NotFound),
+        }
+    }
+
+    /// Makes a delivery due now, and begins its schedule anew.
+    pub async fn retry_delivery(&self, organization: OrganizationKey, id: DeliveryId) -> Result<(), ChangeError> {
+        let view = self.find_delivery(organization, id).await?;
+        let run = view.delivery.run;
+        match self.inner.store.retry_delivery(view.delivery).await? {
+            Retried::Done => {
+                let now = self.now();
+                self.inner
+                    .lanes
+                    .step(|yard| yard.wake(run.integration, run.organization, false, Some(now)));
+                Ok(())
+            }
+            Retried::NotOpen(state) => {
+                let message = format!("the delivery is {}; waiting and exhausted ones can be retried", state.as_str());
+                Err(ChangeError::Conflict { message })
+            }
+            Retried::NotYet => Err(ChangeError::Conflict {
+                message: "the delivery's first attempt has not ended".to_owned(),
+            }),
+            Retried::Deleted => Err(ChangeError::Conflict {
+                message: "the delivery's integration was deleted".to_owned(),
+            }),
+        }
+    }
+
+    /// A run of an organization's.
+    pub async fn find_run(&self, organization: OrganizationKey, id: RunId) -> Result<RunView, ChangeError> {
+        let event = self.inner.store.event(id.key().ok_or(ChangeError::NotFound)?).await?;
+        let event = event
+            .filter(|event| event.organization == organization)
+            .ok_or(ChangeError::NotFound)?;
+        event.runs.into_iter().find(|run| run.id == id).ok_or(ChangeError::NotFound)
+    }
+
+    /// A delivery of an organization's.
+    pub async fn find_delivery(&self, organization: OrganizationKey, id: DeliveryId) -> Result<DeliveryView, ChangeError> {
+        let event = self.inner.store.event(id.key().ok_or(ChangeError::NotFound)?).await?;
+        let event = event
+            .filter(|event| event.organization == organization)
+            .ok_or(ChangeError::NotFound)?;
+        let mut deliveries = event.runs.into_iter().flat_map(|run| run.deliveries);
+        deliveries.find(|delivery| delivery.id == id).ok_or(ChangeError::NotFound)
+    }
+
+    fn unstopped(&self, integration: &Integration) {
+        self.inner.caches.forget_reach(integration.key);
+        let hold = integration.draft.hold();
+        self.inner.lanes.step_after(|yard, after| {
+            yard.set_standing(integration.key, integration.organization, integration.version, hold, false, after);
+        });
+    }
+
+    async fn bring(&self, chore: Chore) {
+        if self.inner.chores.send(chore).await.is_err() {
+            // The river is ending: the next start finds it.
+            warn!(?chore, "a chore is left for the next start");
+        }
+    }
+
+    /// What of an integration only the house can judge: addresses, and a plugin's configuration.
+    async fn check(&self, organization: OrganizationKey, draft: &Draft) -> Result<(), ChangeError> {
+        let policy = self.inner.caches.policy(organization).await?;
+        for target in &draft.targets {
+            let pointer = match &target.name {
+                Some(name) => format!("/targets/{name}/target"),
+                None => "/target".to_owned(),
+            };
+            if let Some(Err(refused)) = target.url.known_ip().map(|ip| policy.judge(ip)) {
+                let message = format!("{refused}; the operator opens networks by `--allow-network` or `egress.allow_networks`");
+                return Err(ChangeError::invalid(pointer, message));
+            }
+        }
+        let plugin = match self.inner.store.find_plugin(organization, draft.plugin.clone()).await? {
+            PluginFound::Found(plugin) => plugin,
+            missing => return Err(no_plugin(missing)),
+        };
+        let Some(version) = self.inner.store.plugin_version(organization, plugin).await? else {
+            return Ok(());
+        };
+        let Some(schema) = version.schema else { return Ok(()) };
+        match self.inner.plugins.check_config(&schema, &draft.config).await {
+            Ok(()) => Ok(()),
+            Err(CheckError::Config(error)) => Err(ChangeError::invalid(format!("/plugin_config{}", error.pointer), error.message)),
+            Err(CheckError::Busy) => Err(ChangeError::Busy),
+            Err(failure @ CheckError::Schema { .. }) => Err(ChangeError::invalid("/plugin_config", failure)),
+            Err(CheckError::Host(failure)) => Err(ChangeError::Store(StoreError::Database(failure.to_string()))),
+        }
+    }
+
+    pub(crate) fn ten_random(&self) -> [u8; 10] {
+        let mut random = [0; 10];
+        self.inner.clock.random(&mut random);
+        random
+    }
+}
+
+fn no_plugin(missing: PluginFound) -> ChangeError {
+    let message = match missing {
+        PluginFound::NoName(name) => format!("there is no plugin `{name}`"),
+        PluginFound::NoVersion(name, version) => format!("the plugin `{name}` has no version {version}"),
+        PluginFound::NotActive(name) => format!("no version of the plugin `{name}` is active"),
+        PluginFound::Found(plugin) => format!("the plugin `{plugin}` can not be used"),
+    };
+    ChangeError::invalid("/plugin", message)
+}
+
+fn check_networks(allow_networks: &[String]) -> Result<(), ChangeError> {
+    for (position, network) in allow_networks.iter().enumerate() {
+        AddressPolicy::parse([network]).map_err(|error| ChangeError::invalid(format!("/allow_networks/{position}"), error))?;
+    }
+    Ok(())
+}
+
+/// Random bytes as text that can be chosen by a double click and read over the telephone: Crockford's alphabet, in lower case.
+fn base32(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let (mut text, mut held, mut bits) = (String::new(), 0_u32, 0);
+    for byte in bytes {
+        held = (held << 8) | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            text.push(char::from(ALPHABET[((held >> bits) & 31) as usize]));
+        }
+        held &= (1 << bits) - 1;
+    }
+    if bits > 0 {
+        text.push(char::from(ALPHABET[((held << (5 - bits)) & 31) as usize]));
+    }
+    text
+}
+
+/// What became of an upload.
+#[derive(Debug)]
+pub struct Upload {
+    /// The version.
+    pub version: PluginVersion,
+    /// Whether these bytes are a new version of that plugin.
+    pub new: bool,
+    /// Parked runs of integrations that name the plugin, counted up to a thousand: they wait to be resumed.
+    pub waiting: u64,
+    /// What the inspection found; absent where the owner had these bytes already.
+    pub inspection: Option<Inspection>,
+}
+
+impl River {
+    /// Inspects a component and makes it a version of a plugin of the organization, or of the host for `None`. Bytes that the plugin has
+    /// already are the version that they were, and need no inspection.
+    pub async fn upload_plugin(
+        &self,
+        owner: Option<OrganizationKey>,
+        name: PluginName,
+        bytes: Bytes,
+        activate: bool,
+    ) -> Result<Upload, ChangeError> {
+        let _turn = self.inner.uploads.try_acquire().map_err(|_| ChangeError::Busy)?;
+        let digest = Digest::of(&bytes);
+        let known = self.inner.store.plugin_with_digest(owner, name.clone(), digest).await?;
+        let (inspection, contract, schema) = match known {
+            Some(known) => (None, known.contract, known.schema),
+            None => {
+                let found = self
+                    .inner
+                    .plugins
+                    .inspect(bytes.clone())
+                    .await
+                    .map_err(|refusal| self.refused(&refusal))?;
+                let (contract, schema) = (found.contract.to_string(), found.schema.clone());
+                (Some(found), contract, schema)
+            }
+        };
+        self.inner.store.put_component(digest, bytes).await?;
+        let id = PluginId::new(self.now(), self.ten_random());
+        let max = self.inner.limits.intake.plugins_max;
+        let version = NewVersion {
+            id,
+            name,
+            digest,
+            contract,
+            schema,
+            activate,
+        };
+        match self.inner.store.add_plugin_version(owner, version, max, self.now()).await? {
+            Uploaded::Done { version, new, waiting } => {
+                match owner {
+                    Some(organization) => self.inner.caches.forget_present(organization),
+                    None => self.inner.caches.forget_all_present(),
+                }
+                Ok(Upload {
+                    version,
+                    new,
+                    waiting,
+                    inspection,
+                })
+            }
+            Uploaded::TooMany => Err(ChangeError::TooMany { limit: "plugins_max", max }),
+        }
+    }
+
+    /// Makes a built-in component known as a plugin of the host. One that is known stays as it is, active or not: an operator may have
+    /// activated another.
+    pub async fn ensure_built_in(&self, name: PluginName, bytes: Bytes) -> Result<(), ChangeError> {
+        let known = self.inner.store.plugin_with_digest(None, name.clone(), Digest::of(&bytes)).await?;
+        if known.is_none() {
+            self.upload_plugin(None, name, bytes, true).await?;
+        }
+        Ok(())
+    }
+
+    fn refused(&self, refusal: &Refusal) -> ChangeError {
+        match refusal {
+            Refusal::Busy => ChangeError::Busy,
+            Refusal::TooLarge { .. } => ChangeError::TooLarge {
+                max: self.inner.limits.plugin.component_bytes_max,
+            },
+            Refusal::Host(failure) => ChangeError::Store(StoreError::Database(failure.to_string())),
+            refusal => ChangeError::Refused {
+                code: refusal.code(),
+                message: refusal.to_string(),
+            },
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! One integration's lane: what waits for its plugin, and for each of its targets.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use hookmill_domain::integration::{Hold, OrganizationKey};
+use hookmill_domain::time::Time;
+use hookmill_store::{DeliveryRef, RunRef};
+
+use super::work::{Open, Run, Sending, Stage};
+
+/// What is known of an integration that decides whether its lane is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Not read yet: nothing is served, and new events go to the queue.
+    Unknown,
+    /// As it is now.
+    Known {
+        hold: Option<Hold>,
+        /// Ten faults in a row have stopped its plugin's calls; deliveries go on.
+        stopped: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) organization: OrganizationKey,
+    pub(crate) standing: Standing,
+    /// The integration's version that `standing` is of.
+    pub(crate) version: i64,
+    pub(crate) faults_in_a_row: u32,
+    /// Runs that wait for the plugin.
+    pub(crate) ready: VecDeque<Run>,
+    /// Every run in memory, also those under way.
+    pub(crate) open: HashMap<RunRef, Open>,
+    /// There may be rows of the queue that are not in memory.
+    pub(crate) backlog: bool,
+    /// Rows of the queue have been written since the last read of it began.
+    pub(crate) queued_since_load: bool,
+    /// When the first delivery that is not in memory is due.
+    pub(crate) due: Option<Time>,
+    /// Deliveries in memory that have a row of their own.
+    pub(crate) again: HashSet<DeliveryRef>,
+    pub(crate) targets: BTreeMap<Option<String>, Target>,
+    /// Whether a read for it is under way: one at a time.
+    pub(crate) loading: bool,
+    /// Whether it stands in its organization's ring of lanes with runs.
+    pub(crate) in_ring: bool,
+    /// Takes are suspended for as long as somebody works on its rows.
+    pub(crate) suspended: u32,
+}
+
+/// What waits for one target.
+#[derive(Debug, Default)]
+pub(crate) struct Target {
+    pub(crate) first: VecDeque<Sending>,
+    pub(crate) again: VecDeque<Sending>,
+    pub(crate) in_flight: u32,
+    /// Deliveries were written down as held since it had too many: they are woken when it has room.
+    pub(crate) held: bool,
+    pub(crate) in_ring: bool,
+    turn: u8,
+}
+
+impl Target {
+    pub(crate) fn load(&self) -> usize {
+        self.first.len() + self.again.len() + self.in_flight as usize
+    }
+
+    pub(crate) fn push(&mut self, sending: Sending) {
+        match sending.stage {
+            Stage::First { .. } => self.first.push_back(sending),
+            Stage::Again { .. } => self.again.push_back(sending),
+        }
+    }
+
+    /// The next one: three turns in four go to first attempts.
+    pub(crate) fn pop(&mut self) -> Option<Sending> {
+        self.turn = (self.turn + 1) % 4;
+        if self.turn == 0 {
+            self.again.pop_front().or_else(|| self.first.pop_front())
+        } else {
+            self.first.pop_front().or_else(|| self.again.pop_front())
+        }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.first.is_empty() || !self.again.is_empty()
+    }
+}
+
+impl Lane {
+    pub(crate) fn new(organization: OrganizationKey) -> Lane {
+        Lane {
+            organization,
+            standing: Standing::Unknown,
+            version: 0,
+            faults_in_a_row: 0,
+            ready: VecDeque::new(),
+            open: HashMap::new(),
+            backlog: false,
+            queued_since_load: false,
+            due: None,
+            again: HashSet::new(),
+            targets: BTreeMap::new(),
+            loading: false,
+            in_ring: false,
+            suspended: 0,
+        }
+    }
+
+    /// A row of the queue was written, or is about to be.
+    pub(crate) fn has_queued(&mut self) {
+        self.backlog = true;
+        self.queued_since_load = true;
+    }
+
+    /// Whether its plugin may be called.
+    pub(crate) fn runs(&self) -> bool {
+        self.suspended == 0
+            && matches!(
+                self.standing,
+                Standing::Known {
+                    hold: None,
+                    stopped: false
+                }
+            )
+    }
+
+    /// Whether its deliveries may be sent.
+    pub(crate) fn sends(&self) -> bool {
+        matches!(self.standing, Standing::Known { hold: None, .. })
+    }
+
+    /// Whether a new event gets a place in memory: not while older ones wait on disk, or it would overtake them all.
+    pub(crate) fn gives_places(&self) -> bool {
+        self.runs() && !self.backlog
+    }
+
+    /// Whether the next run could hand its requests on: at least one of its targets has room.
+    pub(crate) fn has_room(&self, load_max: usize) -> bool {
+        let Some(next) = self.ready.front() else { return false };
+        let full = self.targets.values().filter(|target| target.load() >= load_max).count();
+        full < next.pinned.facts.targets.len().max(1)
+    }
+
+    /// Runs in memory.
+    pub(crate) fn taken(&self) -> HashSet<RunRef> {
+        self.open.keys().copied().collect()
+    }
+}

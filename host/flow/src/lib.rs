@@ -1,0 +1,31 @@
+//! The river: an event is taken in, transformed and delivered. It joins the rooms that do not see each other.
+//!
+//! ```text
+//! post_events ─ match ─ places ─▶ store: one commit ─▶ 202
+//!                                      │ sink
+//!                                   lanes: one for each integration
+//!                                      │ take_run          (threads that call plugins)
+//!                                   plugin ─▶ plan ─▶ lanes: waiting for targets
+//!                                      │ take_sending      (standing workers)
+//!                                   egress ─▶ record_outcomes, with the next commit
+//! ```
+//!
+//! Everything after the 202 is a function of the event's row, and is found again from it after a crash. The [`lanes`] are windows on the
+//! store, counted in bytes: what has no place in memory waits in the queue on disk, and what failed waits in the store until it is due.
+//! Organizations take turns at plugins and at targets, and then their integrations.
+//!
+//! What decides an outcome (a revision) is read as it stood; what cures a fault (URL, headers, secrets, holds, schedule) is read at each
+//! attempt. No transaction is held here, no SQL is known, and nothing here knows HTTP's server side.
+
+mod caches;
+mod changes;
+mod deliver;
+mod dispatch;
+mod ingest;
+mod lanes;
+mod loader;
+mod river;
+
+pub use changes::{ChangeError, NewApiKey, Upload};
+pub use ingest::PostError;
+pub use river::{Parts, River};

@@ -1,0 +1,259 @@
+//! The river's handle: what it is made of, how it starts, and how it ends.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hookmill_domain::address::AddressPolicy;
+use hookmill_domain::api_key::ApiKey;
+use hookmill_domain::clock::Clock;
+use hookmill_domain::digest::Digest;
+use hookmill_domain::event::Kinds;
+use hookmill_domain::integration::OrganizationKey;
+use hookmill_domain::limits::Limits;
+use hookmill_domain::names::OrganizationName;
+use hookmill_domain::time::Time;
+use hookmill_egress::Client;
+use hookmill_plugin_room::Plugins;
+use hookmill_store::{Store, StoreError};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::info;
+
+use crate::caches::Caches;
+use crate::lanes::Lanes;
+use crate::loader::{CHORES_MAX, Chore, do_chores, read_ahead, watch_clock};
+use crate::{deliver, dispatch};
+
+/// Tasks that read ahead for lanes.
+const READERS: usize = 2;
+
+/// What the river is made of.
+pub struct Parts {
+    /// Where everything durable is.
+    pub store: Store,
+    /// The room that runs plugins.
+    pub plugins: Plugins,
+    /// What sends.
+    pub client: Client,
+    /// Time and chance.
+    pub clock: Arc<dyn Clock>,
+    /// All limits.
+    pub limits: Limits,
+    /// The catalogue of event kinds.
+    pub kinds: Kinds,
+    /// What every organization's targets may reach beyond public addresses.
+    pub policy: AddressPolicy,
+    /// Threads that call plugins.
+    pub plugin_threads: usize,
+}
+
+/// The river. Cheap to clone.
+#[derive(Clone)]
+pub struct River {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) plugins: Plugins,
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) kinds: Kinds,
+    pub(crate) caches: Caches,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) chores: mpsc::Sender<Chore>,
+    pub(crate) uploads: Semaphore,
+    /// Turns true when the river is to end.
+    pub(crate) stop: watch::Sender<bool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+/// Uploads looked at once, for the whole host.
+const UPLOADS_MAX: usize = 4;
+
+impl River {
+    /// Starts the river: what a start finds open goes into its queue, and the loops begin.
+    pub async fn start(parts: Parts) -> anyhow::Result<River> {
+        let Parts {
+            store,
+            plugins,
+            client,
+            clock,
+            limits,
+            kinds,
+            policy,
+            plugin_threads,
+        } = parts;
+        let threads = plugin_threads.max(1);
+        let calls_max = u32::try_from(threads)
+            .unwrap_or(1)
+            .saturating_mul(limits.plugin.calls_at_once_per_thread)
+            .max(2);
+        let lanes = Arc::new(Lanes::new(limits.clone(), threads, calls_max, store.clone()));
+        let sink = lanes.clone();
+        store.set_sink(Box::new(move |committed| {
+            sink.step_after(|yard, after| *after = yard.committed(committed))
+        }));
+        let (chores, waiting) = mpsc::channel(CHORES_MAX);
+        let inner = Arc::new(Inner {
+            caches: Caches::new(store.clone(), policy),
+            store,
+            plugins,
+            client,
+            clock,
+            limits,
+            kinds,
+            lanes,
+            chores,
+            uploads: Semaphore::new(UPLOADS_MAX),
+            stop: watch::channel(false).0,
+            threads: Mutex::default(),
+            tasks: Mutex::default(),
+        });
+        inner.caches.load_keys().await?;
+        inner.find_open_work().await?;
+
+        let mut tasks = JoinSet::new();
+        tasks.spawn(deliver::send_deliveries(inner.clone()));
+        tasks.spawn(watch_clock(inner.clone()));
+        tasks.spawn(do_chores(inner.clone(), waiting));
+        for _ in 0..READERS {
+            tasks.spawn(read_ahead(inner.clone()));
+        }
+        inner.bring_open_chores(&mut tasks).await?;
+        *inner.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
+        *inner.threads.lock().unwrap_or_else(PoisonError::into_inner) = dispatch::start(&inner, threads)?;
+        Ok(River { inner })
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The catalogue of event kinds.
+    pub fn kinds(&self) -> &Kinds {
+        &self.inner.kinds
+    }
+
+    /// All limits.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Time {
+        self.inner.clock.now()
+    }
+
+    /// The API key with that text, if it holds.
+    pub fn key_of(&self, text: &str) -> Option<Arc<ApiKey>> {
+        let key = self.inner.caches.key(&Digest::of(text.as_bytes()))?;
+        key.holds(self.inner.clock.now()).then_some(key)
+    }
+
+    /// The number of an organization; `None` if there is none of that name.
+    pub async fn organization(&self, name: &OrganizationName) -> Result<Option<OrganizationKey>, StoreError> {
+        self.inner.caches.organization(name).await
+    }
+
+    /// Names the house's own listeners, which no delivery may reach.
+    pub fn set_own_listeners(&self, listeners: Vec<std::net::SocketAddr>) {
+        self.inner.client.set_own_listeners(listeners);
+    }
+
+    /// Payload bytes in memory.
+    pub fn payload_bytes(&self) -> u64 {
+        self.inner.lanes.look(|yard| yard.payload_bytes())
+    }
+
+    /// Ends the river: nothing is taken up any more, what is under way may end within `grace`, and what was recorded is put on disk. What
+    /// did not end is made again from its events by the next start.
+    pub async fn shut_down(&self, grace: Duration) {
+        self.inner.lanes.step(|yard| yard.close());
+        self.inner.stop.send_replace(true);
+        let mut tasks = std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let drained = tokio::time::timeout(grace, async {
+            self.drained().await;
+            while tasks.join_next().await.is_some() {}
+        });
+        if drained.await.is_err() {
+            let (calls, attempts) = self.inner.lanes.look(|yard| yard.under_way());
+            info!(
+                calls,
+                attempts, "the grace period is over; what is under way is made again by the next start"
+            );
+        }
+        tasks.shutdown().await;
+        if let Some(mark) = self.inner.lanes.look(|yard| yard.mark()) {
+            self.inner.store.save_mark(mark);
+        }
+        self.inner.store.close().await;
+        self.inner.client.close().await;
+        let threads = std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        // A guest ends within its own limits; the process does not wait for it.
+        drop(threads);
+    }
+
+    /// Waits until no call and no attempt is under way.
+    async fn drained(&self) {
+        loop {
+            let ended = self.inner.lanes.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if self.inner.lanes.look(|yard| yard.under_way()) == (0, 0) {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
+
+impl Inner {
+    /// What a start finds: runs that only a memory knew, and the heads of all lanes.
+    async fn find_open_work(&self) -> Result<(), StoreError> {
+        let found = self.store.recover().await?;
+        if found > 0 {
+            info!(runs = found, "runs of the last process are taken up again");
+        }
+        for head in self.store.queue_heads().await? {
+            self.lanes.step(|yard| yard.wake(head.integration, head.organization, true, None));
+        }
+        for head in self.store.due_heads().await? {
+            self.lanes
+                .step(|yard| yard.wake(head.integration, head.organization, false, head.due));
+        }
+        Ok(())
+    }
+
+    async fn bring_open_chores(&self, tasks: &mut JoinSet<()>) -> Result<(), StoreError> {
+        let mut open = Vec::new();
+        open.extend(
+            self.store
+                .open_resumes()
+                .await?
+                .into_iter()
+                .map(|(number, integration)| Chore::Resume(number, integration)),
+        );
+        open.extend(self.store.deleted_with_open_rows().await?.into_iter().map(Chore::Cancel));
+        open.extend(
+            self.store
+                .held_heads()
+                .await?
+                .into_iter()
+                .map(|(integration, organization)| Chore::WakeHeld(integration, organization)),
+        );
+        let chores = self.chores.clone();
+        tasks.spawn(async move {
+            for chore in open {
+                if chores.send(chore).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+}
