@@ -195,6 +195,8 @@ pub struct Live {
     pub targets: Vec<LiveTarget>,
     /// Signing secrets, the newest first: several while one is rotated out.
     pub secrets: Vec<SecretBytes>,
+    /// Counts its changes.
+    pub version: i64,
     /// What holds its deliveries, if anything does.
     pub hold: Option<Hold>,
     /// Whether ten faults in a row have stopped its plugin's calls.

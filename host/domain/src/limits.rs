@@ -19,6 +19,58 @@ pub struct Limits {
     pub delivery: DeliveryLimits,
 }
 
+/// A limit with which nothing would work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} must be at least {least}")]
+pub struct BadLimit {
+    name: &'static str,
+    least: u64,
+}
+
+impl Limits {
+    /// Whether each limit leaves room to work at all. 0 never means that there is none.
+    pub fn check(&self) -> Result<(), BadLimit> {
+        let (intake, plugin, delivery) = (&self.intake, &self.plugin, &self.delivery);
+        let least = [
+            ("intake.event_body_bytes_max", intake.event_body_bytes_max, 1),
+            ("intake.batch_events_max", u64::from(intake.batch_events_max), 1),
+            ("intake.batch_runs_max", u64::from(intake.batch_runs_max), 1),
+            ("intake.request_body_bytes_max", intake.request_body_bytes_max, 1),
+            ("intake.request_read_timeout_ms", intake.request_read_timeout_ms, 1),
+            ("intake.connections_max", u64::from(intake.connections_max), 1),
+            ("plugin.component_bytes_max", plugin.component_bytes_max, 1),
+            ("plugin.cpu_ms", plugin.cpu_ms, 1),
+            ("plugin.wall_ms", plugin.wall_ms, 1),
+            ("plugin.memory_bytes", plugin.memory_bytes, 64 * KIB),
+            ("plugin.memory_bytes_max", plugin.memory_bytes_max, plugin.memory_bytes),
+            ("plugin.output_bytes_max", plugin.output_bytes_max, 1),
+            ("plugin.requests_max", u64::from(plugin.requests_max), 1),
+            ("plugin.calls_at_once_per_thread", u64::from(plugin.calls_at_once_per_thread), 1),
+            ("plugin.compile_cpu_seconds", plugin.compile_cpu_seconds, 1),
+            ("plugin.faults_in_a_row_max", u64::from(plugin.faults_in_a_row_max), 1),
+            ("delivery.connect_timeout_ms", delivery.connect_timeout_ms, 1),
+            ("delivery.attempt_timeout_ms", delivery.attempt_timeout_ms, 1),
+            (
+                "delivery.attempt_timeout_ms_max",
+                delivery.attempt_timeout_ms_max,
+                delivery.attempt_timeout_ms,
+            ),
+            ("delivery.in_flight_max_per_target", u64::from(delivery.in_flight_max_per_target), 1),
+            (
+                "delivery.in_flight_max_per_organization",
+                u64::from(delivery.in_flight_max_per_organization),
+                1,
+            ),
+            ("delivery.in_flight_max", u64::from(delivery.in_flight_max), 1),
+            ("delivery.age_ms_max", delivery.age_ms_max, 1),
+        ];
+        match least.into_iter().find(|(_, value, least)| value < least) {
+            Some((name, _, least)) => Err(BadLimit { name, least }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What clients may send and store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
