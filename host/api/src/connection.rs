@@ -1,0 +1,160 @@
+//! Connections of clients: accepted up to a maximum, spoken to in HTTP/1.1, drained at the end. What is answered is not known here.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookmill_domain::limits::IntakeLimits;
+use http::{Request, Response};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::patient::Patient;
+
+/// The most bytes of a request's head, and of what is read ahead of a body: it bounds a connection's memory beside its body.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// How long a full machine (no file descriptors) is left alone before the next connection is tried.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a client may spend on connections.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionRules {
+    connections_max: usize,
+    /// For a request's head, and for how long a connection may idle between requests.
+    head_timeout: Duration,
+    /// For a client that does not read its answer.
+    write_stall: Duration,
+    drain: Duration,
+}
+
+impl ConnectionRules {
+    /// By the host's limits.
+    pub(crate) fn new(limits: &IntakeLimits, drain: Duration) -> ConnectionRules {
+        let read_timeout = Duration::from_millis(limits.request_read_timeout_ms);
+        ConnectionRules {
+            connections_max: limits.connections_max.try_into().unwrap_or(Semaphore::MAX_PERMITS),
+            head_timeout: read_timeout,
+            write_stall: read_timeout,
+            drain,
+        }
+    }
+}
+
+/// Answers requests until `shutdown` ends, then closes what idles and lets the rest finish. Gives what is left of the time for that.
+pub(crate) async fn serve<A, F, B>(listener: TcpListener, rules: ConnectionRules, answer: A, shutdown: impl Future<Output = ()>) -> Duration
+where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(rules.connections_max));
+    let (stop, stopping) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (stream, place) = tokio::select! {
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+            accepted = accept(&listener, &places) => accepted,
+        };
+        connections.spawn(converse(stream, place, rules.clone(), answer.clone(), stopping.clone()));
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let deadline = Instant::now() + rules.drain;
+    let drained = async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    };
+    if tokio::time::timeout_at(deadline, drained).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests under way took too long to end: their connections are cut"
+        );
+        connections.shutdown().await;
+    }
+    deadline.duration_since(Instant::now())
+}
+
+/// The next connection, when there is a place for it; further ones wait in the listener's backlog.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, place),
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "can not accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn converse<A, F, B>(
+    stream: TcpStream,
+    place: OwnedSemaphorePermit,
+    rules: ConnectionRules,
+    answer: A,
+    mut stopping: watch::Receiver<bool>,
+) where
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<B>>,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
+{
+    // A small answer must not wait for the acknowledgement of the one before it. Where this fails, the connection is broken anyway.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let answer = answer(request);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(rules.head_timeout)
+            .max_buf_size(BUFFER_BYTES_MAX)
+            .serve_connection(TokioIo::new(Patient::new(stream, rules.write_stall)), service)
+    );
+    let stopped = async {
+        // An error means that the sender is gone, which is the end as well.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => Some(ended),
+        () = stopped => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Clients go away and send nonsense; that is nothing to be told to the operator.
+        tracing::debug!(error = &error as &dyn std::error::Error, "a client's connection ended early");
+    }
+    drop(place);
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(error = &error as &dyn std::error::Error, "a connection's task panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests;

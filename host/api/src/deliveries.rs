@@ -1,0 +1,128 @@
+//! Deliveries and their attempts: listed, read, and tried again when their attempts are used up.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use hookmill_domain::digest::Digest;
+use hookmill_domain::ids::{DeliveryId, EventId, IntegrationId, RunId};
+use hookmill_domain::state::DeliveryState;
+use hookmill_domain::time::Time;
+use hookmill_store::DeliveryView;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::attempts::AttemptShown;
+use crate::call::{Call, Reception};
+use crate::events::read::{read_id, visible_event};
+use crate::held::{Held, Holds};
+use crate::listing::Listing;
+use crate::pages::Page;
+use crate::problem::Problem;
+use crate::tenant::{Named, ORGANIZATION};
+
+/// What the target without a name is called.
+const DEFAULT_TARGET: &str = "default";
+
+/// A delivery as it is answered.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeliveryShown {
+    id: DeliveryId,
+    event: EventId,
+    run: RunId,
+    integration: IntegrationId,
+    /// Absent while no row tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    state: DeliveryState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<Held>,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_digest: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded_at: Option<Time>,
+}
+
+impl DeliveryShown {
+    /// Shows a delivery, with what holds it now.
+    pub(crate) async fn of(delivery: DeliveryView, holds: &mut Holds<'_>) -> Result<DeliveryShown, Problem> {
+        let held = holds.of_delivery(&delivery).await?;
+        Ok(DeliveryShown {
+            id: delivery.id,
+            event: delivery.event,
+            run: delivery.run,
+            integration: delivery.integration,
+            target: delivery
+                .recorded_at
+                .map(|_| delivery.target.unwrap_or_else(|| DEFAULT_TARGET.to_owned())),
+            state: delivery.state,
+            held,
+            attempts: delivery.attempts,
+            next_attempt_at: delivery.due_at,
+            status: delivery.status,
+            request_digest: delivery.request_digest,
+            recorded_at: delivery.recorded_at,
+        })
+    }
+}
+
+/// `GET /deliveries`.
+pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Result<Json<Page<DeliveryShown>>, Problem> {
+    let listing = Listing::read(&reception, &call, DeliveryState::ALL, DeliveryState::as_str).await?;
+    let (found, next) = match listing.filter {
+        Some(filter) => {
+            let found = reception.store().deliveries(filter, listing.state, listing.below, listing.limit);
+            found.await?
+        }
+        None => (Vec::new(), None),
+    };
+    let mut holds = Holds::new(&reception);
+    let mut items = Vec::with_capacity(found.len());
+    for delivery in found {
+        items.push(DeliveryShown::of(delivery, &mut holds).await?);
+    }
+    Ok(Json(Page::new(items, next)))
+}
+
+/// `GET /deliveries/{id}`.
+pub(crate) async fn get(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Json<DeliveryShown>, Problem> {
+    call.caller.need_read()?;
+    let delivery = find(&reception, &call, &id).await?;
+    Ok(Json(DeliveryShown::of(delivery, &mut Holds::new(&reception)).await?))
+}
+
+/// `GET /deliveries/{id}/attempts`. A schedule has few attempts, so they are one page.
+pub(crate) async fn attempts(
+    State(reception): State<Reception>,
+    call: Call,
+    Path(id): Path<String>,
+) -> Result<Json<Page<AttemptShown>>, Problem> {
+    call.caller.need_read()?;
+    let delivery = find(&reception, &call, &id).await?;
+    let attempts = reception.store().attempts(delivery.delivery).await?;
+    Ok(Json(Page::whole(attempts.into_iter().map(AttemptShown::from).collect())))
+}
+
+/// `POST /deliveries/{id}/retry`: the same request is sent again, and its schedule begins anew.
+pub(crate) async fn retry(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Response, Problem> {
+    call.caller.need_change()?;
+    let delivery = find(&reception, &call, &id).await?;
+    let organization = delivery.delivery.run.organization;
+    reception.river.retry_delivery(organization, delivery.id).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": delivery.id }))).into_response())
+}
+
+async fn find(reception: &Reception, call: &Call, id: &str) -> Result<DeliveryView, Problem> {
+    let named = Named::by(&call.parameters(&[ORGANIZATION])?)?;
+    let id = read_id::<DeliveryId>(id, "delivery")?;
+    let event = visible_event(reception, call, &named, id.key(), "delivery").await?;
+    let mut deliveries = event.runs.into_iter().flat_map(|run| run.deliveries);
+    deliveries
+        .find(|delivery| delivery.id == id)
+        .ok_or_else(|| Problem::not_found("delivery"))
+}

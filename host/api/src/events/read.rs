@@ -1,0 +1,126 @@
+//! `GET /events/{id}`: an event, its runs and their deliveries, and on request its data.
+
+use std::str::FromStr;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use hookmill_domain::ids::EventId;
+use hookmill_domain::key::Key;
+use hookmill_domain::names::{ClientEventId, Kind, OrganizationName, ProductId};
+use hookmill_domain::state::EventState;
+use hookmill_domain::time::Time;
+use hookmill_store::EventView;
+use http::header;
+use serde::Serialize;
+
+use crate::call::{Call, Reception};
+use crate::held::Holds;
+use crate::problem::Problem;
+use crate::runs::RunShown;
+use crate::tenant::{self, Named, ORGANIZATION};
+
+/// An event as it is answered.
+#[derive(Debug, Serialize)]
+struct EventShown {
+    id: EventId,
+    organization: OrganizationName,
+    kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inbox: Option<ProductId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<ProductId>,
+    document: ProductId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<ClientEventId>,
+    accepted_at: Time,
+    state: EventState,
+    payload_present: bool,
+    runs: Vec<RunShown>,
+}
+
+/// `GET /events/{id}`.
+pub(crate) async fn get(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Response, Problem> {
+    call.caller.need_read()?;
+    let parameters = call.parameters(&[ORGANIZATION, "data"])?;
+    let with_data = parameters.flag("data", false)?;
+    let named = Named::by(&parameters)?;
+    let id = read_id::<EventId>(&id, "event")?;
+    let key = id.parts().map(|(key, _)| key);
+    let event = visible_event(&reception, &call, &named, key, "event").await?;
+    if event.id != id {
+        return Err(Problem::not_found("event"));
+    }
+    let data = match (with_data, key) {
+        (true, Some(key)) => reception.store().event_data(key).await?,
+        _ => None,
+    };
+    let mut holds = Holds::new(&reception);
+    let mut runs = Vec::with_capacity(event.runs.len());
+    for run in event.runs {
+        runs.push(RunShown::of(run, &mut holds).await?);
+    }
+    let shown = EventShown {
+        id: event.id,
+        organization: event.organization_name,
+        kind: event.kind,
+        inbox: event.inbox,
+        project: event.project,
+        document: event.document,
+        client_id: event.client_id,
+        accepted_at: event.accepted_at,
+        state: event.state,
+        payload_present: event.payload_present,
+        runs,
+    };
+    let text = serde_json::to_vec(&shown).map_err(|_| Problem::internal())?;
+    let text = match data {
+        Some(data) => with_field(text, "data", &data),
+        None => text,
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// An id in a path. What is no id is the id of nothing.
+pub(crate) fn read_id<T: FromStr>(text: &str, what: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::not_found(what))
+}
+
+/// The event with that key, if the caller may see it; `what` is what the caller asked for.
+pub(crate) async fn visible_event(
+    reception: &Reception,
+    call: &Call,
+    named: &Named,
+    key: Option<Key>,
+    what: &str,
+) -> Result<EventView, Problem> {
+    let tenant = tenant::tenant_if_named(reception, &call.caller, named).await?;
+    let event = match key {
+        Some(key) => reception.store().event(key).await?,
+        None => None,
+    };
+    let is_visible =
+        |event: &EventView| tenant.is_none_or(|tenant| tenant.key == event.organization) && call.caller.may_see(event.inbox.as_ref());
+    event.filter(is_visible).ok_or_else(|| Problem::not_found(what))
+}
+
+/// Adds a field to a JSON object, its value byte for byte.
+fn with_field(mut object: Vec<u8>, name: &str, value: &[u8]) -> Vec<u8> {
+    // Closes what is open again, behind the field.
+    let end = object.pop();
+    object.reserve(value.len() + name.len() + 5);
+    object.extend_from_slice(format!(",\"{name}\":").as_bytes());
+    object.extend_from_slice(value);
+    object.extend(end);
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_added_byte_for_byte() {
+        let text = with_field(br#"{"id":"x"}"#.to_vec(), "data", br#"{ "n":1e400,"n":1.10 }"#);
+        assert_eq!(text, br#"{"id":"x","data":{ "n":1e400,"n":1.10 }}"#);
+    }
+}

@@ -1,0 +1,26 @@
+//! The commands, one file each.
+
+mod plugin;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+/// What `hookmill` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the host until SIGTERM or Ctrl-C
+    Serve(serve::Serve),
+    /// Builds plugins
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+}
+
+/// Carries a command out.
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(serve) => serve.run(),
+        Command::Plugin(plugin) => plugin.run(),
+    }
+}

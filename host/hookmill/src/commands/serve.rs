@@ -1,0 +1,85 @@
+//! `hookmill serve`
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{self, Egress, Flags};
+use crate::house::House;
+use crate::telemetry;
+
+/// Flags stand over the environment (HOOKMILL_LISTEN, HOOKMILL_LIMITS__PLUGIN__CPU_MS, …), the environment over the file.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The data folder, made if it is not there [default: ./hookmill-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where the API listens; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// A configuration file in TOML
+    #[arg(long, value_name = "FILE", env = "HOOKMILL_CONFIG")]
+    config: Option<PathBuf>,
+    /// Lets targets reach a network that is not public: a CIDR, `loopback` or `private`; can be given several times
+    #[arg(long, value_name = "NETWORK")]
+    allow_network: Vec<String>,
+    /// An operator's API key for scripts; without it the first start makes one and writes it to a file
+    #[arg(long, value_name = "KEY", env = "HOOKMILL_OPERATOR_KEY", hide = true, hide_env_values = true)]
+    operator_key: Option<String>,
+    /// The keyring's text, in place of the file in the data folder
+    #[arg(long, value_name = "TEXT", env = "HOOKMILL_KEYRING", hide = true, hide_env_values = true)]
+    keyring: Option<String>,
+}
+
+impl Serve {
+    /// Serves until it is told to end.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let egress = (!self.allow_network.is_empty()).then(|| Egress { allow_networks: self.allow_network });
+        let config = config::load(self.config, &Flags { data: self.data, listen: self.listen, egress })?;
+        telemetry::start(&config.log)?;
+        open_more_files();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let house = House::open(&config, self.operator_key, self.keyring).await?;
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "hookmill listens on http://{}", house.address)?;
+            if let Some(file) = &house.operator_key_file {
+                writeln!(out, "the operator's API key is in {}", file.display())?;
+            }
+            out.flush()?;
+            drop(out);
+            let ended = async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            };
+            ended.await;
+            tokio::select! {
+                closed = house.close() => closed?,
+                _ = terminate.recv() => std::process::exit(130),
+                _ = interrupt.recv() => std::process::exit(130),
+            }
+            anyhow::Ok(())
+        })?;
+        // A guest that is still running ends with the process.
+        runtime.shutdown_background();
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Thousands of connections and mapped components need as many files: the limit is raised as far as the system lets it.
+fn open_more_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if setrlimit(Resource::Nofile, limit).is_err() {
+        tracing::warn!("the limit of open files can not be raised");
+    }
+}

@@ -1,0 +1,151 @@
+//! A host as a user starts it: the real binary on a data folder of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::hookmill;
+
+/// The operator's key of every host under test.
+pub const OPERATOR_KEY: &str = "operator-key-of-the-tests";
+
+/// A running host. It is killed when it is dropped.
+pub struct Host {
+    child: Child,
+    /// What calls it with the operator's key.
+    pub operator: Client,
+    folder: PathBuf,
+    options: Options,
+    _temporary: Option<TempDir>,
+}
+
+/// How to start a host.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            arguments: vec!["--allow-network".to_owned(), "loopback".to_owned()],
+            // Tests run on small disks, too.
+            environment: vec![("HOOKMILL_LIMITS__INTAKE__DISK_FREE_BYTES_MIN".to_owned(), "1000000".to_owned())],
+        }
+    }
+}
+
+impl Options {
+    /// With a setting, by the name that the environment has for it.
+    pub fn with(mut self, name: &str, value: &str) -> Options {
+        self.environment.push((format!("HOOKMILL_{name}"), value.to_owned()));
+        self
+    }
+}
+
+impl Host {
+    /// A host on a new folder.
+    pub fn start() -> Host {
+        Host::start_with(Options::default())
+    }
+
+    pub fn start_with(options: Options) -> Host {
+        let temporary = tempfile::tempdir().expect("a temporary folder");
+        let mut host = Host::open(temporary.path(), options);
+        host._temporary = Some(temporary);
+        host
+    }
+
+    /// A host on this folder.
+    pub fn open(folder: &Path, options: Options) -> Host {
+        let (child, address) = spawn(folder, &options);
+        let operator = Client { address, key: OPERATOR_KEY.to_owned() };
+        Host { child, operator, folder: folder.to_owned(), options, _temporary: None }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as a power failure would, but for what the kernel holds.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the host was running");
+        self.child.wait().expect("it was just killed");
+    }
+
+    /// Starts it again on its folder.
+    pub fn start_again(&mut self) {
+        let (child, address) = spawn(&self.folder, &self.options);
+        self.child = child;
+        self.operator.address = address;
+    }
+
+    /// Asks it to drain, and waits for its end.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.wait().expect("it was asked to end")
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
+        kill_process(pid, signal).expect("the host was running");
+    }
+
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("its state can be asked for")
+    }
+
+    /// An organization with that name, and a client with an admin's key of it.
+    pub async fn organization(&self, name: &str) -> Client {
+        self.operator.post("/organizations", &json!({"name": name})).await;
+        let key = self.operator.post("/keys", &json!({"organization": name, "role": "admin"})).await.expect(201);
+        self.operator.with_key(key["key"].as_str().expect("a new key's text is answered"))
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(folder: &Path, options: &Options) -> (Child, SocketAddr) {
+    let mut command = command(folder, options);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
+    let stdout = child.stdout.take().expect("it is piped");
+    let mut lines = BufReader::new(stdout).lines();
+    let address = lines.by_ref().map_while(Result::ok).find_map(|line| line.split("http://").nth(1)?.trim().parse().ok());
+    let Some(address) = address else {
+        panic!("the host ended before it listened: {:?}", child.wait());
+    };
+    (child, address)
+}
+
+/// The command that starts a host.
+pub fn command(folder: &Path, options: &Options) -> Command {
+    let mut command = Command::new(hookmill());
+    command.arg("serve").arg("--data").arg(folder).args(["--listen", "127.0.0.1:0"]).args(&options.arguments);
+    command.env("HOOKMILL_OPERATOR_KEY", OPERATOR_KEY).envs(options.environment.iter().cloned());
+    if std::env::var_os("HOOKMILL_TEST_LOG").is_none() {
+        command.stderr(Stdio::null());
+    }
+    command
+}
+
+/// The text at a path of a JSON value.
+pub fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {pointer} of {value}"))
+}

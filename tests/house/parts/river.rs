@@ -1,0 +1,126 @@
+//! A river in this process, for tests that turn the clock by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hookmill_domain::address::AddressPolicy;
+use hookmill_domain::event::{Envelope, Kinds, Posted, parse};
+use hookmill_domain::integration::{Draft, LiveTarget, OrganizationKey};
+use hookmill_domain::key::Key;
+use hookmill_domain::limits::Limits;
+use hookmill_domain::target::{TargetUrl, check_integration_headers};
+use hookmill_egress::{Client, ClientConfig};
+use hookmill_flow::{Parts, River};
+use hookmill_plugin_room::{CompilerCommand, Plugins, Settings};
+use hookmill_store::{EventView, Store, StoreSettings};
+
+use super::clock::HandClock;
+use super::hookmill;
+use super::receiver::PATIENCE;
+
+/// The built-in passthrough, as it stands in the repository.
+pub const PASSTHROUGH: &[u8] = include_bytes!("../../../plugins/passthrough/passthrough.wasm");
+
+/// Limits for tests.
+pub fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.intake.disk_free_bytes_min = 1_000_000;
+    limits
+}
+
+/// Opens a river on a folder.
+pub async fn open(folder: &Path, clock: &HandClock, limits: Limits) -> River {
+    let settings = StoreSettings {
+        folder: folder.to_owned(),
+        host: 1,
+        disk_free_bytes_min: limits.intake.disk_free_bytes_min,
+        keyring: None,
+    };
+    let store = Store::open(settings, Arc::new(clock.clone())).expect("the folder opens");
+    let compiler = CompilerCommand { program: hookmill(), args: vec!["compile-component".into()] };
+    let mut settings = Settings::new(folder.join("artifacts"), compiler);
+    settings.limits = limits.plugin.clone();
+    settings.hot_slots = 16;
+    let river = River::start(Parts {
+        store,
+        plugins: Plugins::open(settings).expect("the room opens"),
+        client: Client::new(ClientConfig::new(&limits.delivery)),
+        clock: Arc::new(clock.clone()),
+        limits,
+        kinds: Kinds::default(),
+        policy: AddressPolicy::parse(["loopback"]).expect("a network"),
+        plugin_threads: 2,
+    })
+    .await
+    .expect("the river starts");
+    river
+        .ensure_built_in("passthrough".parse().expect("a name"), Bytes::from_static(PASSTHROUGH))
+        .await
+        .expect("the passthrough is a plugin");
+    river
+}
+
+/// Ends a river as if it had been told to.
+pub async fn close(river: River) {
+    river.shut_down(Duration::from_secs(5)).await;
+}
+
+pub async fn organization(river: &River, name: &str) -> OrganizationKey {
+    let (organization, _) = river.create_organization(name.parse().expect("a name"), Vec::new()).await.expect("made");
+    organization.key
+}
+
+/// An integration that sends these kinds to that URL.
+pub fn draft(kinds: &[&str], url: &str) -> Draft {
+    Draft {
+        events: kinds.iter().map(|kind| kind.parse().expect("a kind")).collect(),
+        inboxes: None,
+        projects: None,
+        enabled: true,
+        paused: false,
+        plugin: None,
+        config: "null".into(),
+        targets: vec![target(None, url, &[])],
+        retry: None,
+        timeout_ms: None,
+        description: None,
+        metadata: None,
+    }
+}
+
+pub fn target(name: Option<&str>, url: &str, headers: &[(&str, &str)]) -> LiveTarget {
+    LiveTarget {
+        name: name.map(|name| name.parse().expect("a name")),
+        url: TargetUrl::parse(url).expect("a URL"),
+        headers: check_integration_headers(headers.iter().copied()).expect("headers"),
+        gone: false,
+    }
+}
+
+/// Posts a body as it is; gives the event's key.
+pub async fn post(river: &River, organization: OrganizationKey, body: &str) -> Key {
+    let Ok(Posted::One(envelope)) = parse(body.as_bytes(), &Kinds::default(), 1) else { panic!("not one event: {body}") };
+    let envelopes: Vec<Envelope> = vec![envelope];
+    let receipts = river.post_events(organization, Bytes::from(body.to_owned()), envelopes).await.expect("accepted");
+    receipts[0].id.parts().expect("an id of this house").0
+}
+
+/// The event as it stands, once it stands so.
+pub async fn wait_until(river: &River, event: Key, so: impl Fn(&EventView) -> bool) -> EventView {
+    let watch = async {
+        loop {
+            let view = river.store().event(event).await.expect("the store reads").expect("the event is there");
+            if so(&view) {
+                return view;
+            }
+            // What is waited for is a row; nothing tells of it but the row itself.
+            tokio::task::yield_now().await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, watch).await {
+        Ok(view) => view,
+        Err(_) => panic!("it never stood so: {:?}", river.store().event(event).await),
+    }
+}
