@@ -123,9 +123,7 @@ fn plan_one(request: GuestRequest, facts: &Facts) -> Result<Request, Breach> {
     if let Some(path) = &request.path {
         target::check_plugin_path(path).map_err(|error| Breach::new("path", error))?;
     }
-    for (key, _) in &request.query {
-        target::check_plugin_query_key(key, &target.query_keys).map_err(|error| Breach::new("query", error))?;
-    }
+    target::check_plugin_query(&request.query, &target.query_keys).map_err(|error| Breach::new("query", error))?;
     target::check_plugin_headers(&request.headers, &target.headers).map_err(|error| Breach::new("headers", error))?;
     let content_type = match request.content_type {
         Some(given) => target::check_content_type(&given)

@@ -1,9 +1,8 @@
 //! One HTTP/1.1 connection, driven by whoever uses it.
 //!
-//! The usual arrangement gives each connection a task, and each request then wakes that task and is woken by it, often on another
-//! core. Here the connection is polled inside the future of its one request; between requests nobody polls it, and what happened
-//! meanwhile (the receiver has hung up) is found when it is taken up again. So there is no task to own, and dropping the future of
-//! a request closes the connection.
+//! The usual arrangement gives each connection a task. Here the connection is polled inside the future of its one request, which costs
+//! the same (measured); between requests nobody polls it, and what happened meanwhile (the receiver has hung up) is found when it is
+//! taken up again. So there is no task to own and to end, and dropping the future of a request closes the connection.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};

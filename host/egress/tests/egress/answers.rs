@@ -7,7 +7,7 @@ use http::StatusCode;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::server::{Server, read_request, wait_for_end};
-use crate::{client, config, failure, post, response};
+use crate::{PATIENCE, client, config, failure, post, response};
 
 #[tokio::test]
 async fn every_status_is_an_answer_and_only_2xx_a_success() {
@@ -85,9 +85,9 @@ async fn stalling(beginning: &'static str) -> Server {
 }
 
 fn impatient() -> Client {
+    let attempt_timeout = Duration::from_millis(300);
     Client::new(ClientConfig {
-        success_body_timeout: Duration::from_millis(50),
-        attempt_timeout: Duration::from_millis(200),
+        attempt_timeout,
         ..config()
     })
 }
@@ -95,21 +95,26 @@ fn impatient() -> Client {
 #[tokio::test]
 async fn a_body_that_stalls_undoes_nothing() {
     let server = stalling("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await;
-    let client = impatient();
+    let client = Client::new(ClientConfig {
+        success_body_timeout: Duration::from_millis(50),
+        ..config()
+    });
     let answer = client.send(post(&server.url("/"))).await;
-    assert!(answer.duration_us < 200_000, "cut before the attempt's end");
+    assert!(
+        u128::from(answer.duration_us) < PATIENCE.as_micros(),
+        "cut before the attempt's end"
+    );
     let ok = response(answer);
     assert_eq!((ok.status, ok.body_end), (StatusCode::OK, BodyEnd::Stalled));
     assert_eq!((&*ok.body, ok.body_is_cut), (&b"half"[..], true));
-
-    let server = stalling("HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n").await;
-    let answer = client.send(post(&server.url("/"))).await;
-    let no = response(answer);
-    assert_eq!(no.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!((&*no.body, no.body_end), (&b"no"[..], BodyEnd::Stalled));
     // What was cut is not used again.
     client.send(post(&server.url("/"))).await;
     assert_eq!(server.connections(), 2);
+
+    let server = stalling("HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n").await;
+    let no = response(impatient().send(post(&server.url("/"))).await);
+    assert_eq!(no.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!((&*no.body, no.body_end), (&b"no"[..], BodyEnd::Stalled));
 }
 
 #[tokio::test]
@@ -194,9 +199,9 @@ async fn what_is_not_http_is_a_protocol_failure() {
 async fn nobody_answers() {
     let server = stalling("").await;
     let answer = impatient().send(post(&server.url("/"))).await;
-    assert!(answer.duration_us >= 200_000);
+    assert!(answer.duration_us >= 300_000);
     let timeout = failure(answer, FailureCode::Timeout);
-    assert_eq!(timeout.detail, "no answer within 200 ms");
+    assert_eq!(timeout.detail, "no answer within 300 ms");
     // An attempt may have a time of its own; a head that drips does not extend it.
     let dripping = stalling("HTTP/1.1 200 OK\r\nx:").await;
     let mut outgoing = post(&dripping.url("/"));

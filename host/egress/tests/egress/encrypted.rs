@@ -167,7 +167,7 @@ async fn a_certificate_must_be_trusted_and_of_the_right_name() {
 async fn a_handshake_that_hangs_or_breaks() {
     let (root, _) = certificate(&["localhost"], &[]);
     let client = Client::new(ClientConfig {
-        connect_timeout: Duration::from_millis(100),
+        connect_timeout: Duration::from_millis(500),
         extra_roots: vec![root],
         ..config()
     });
