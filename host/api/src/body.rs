@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
@@ -77,12 +77,14 @@ pub(crate) enum BodyError {
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Problem {
         let detail = error.to_string();
-        match error {
+        let problem = match error {
             BodyError::TooLarge { limit, .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).with_limit(limit),
             BodyError::Slow { .. } => Problem::new(StatusCode::REQUEST_TIMEOUT, detail),
             BodyError::NoMemory => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
             BodyError::Broken => Problem::new(StatusCode::BAD_REQUEST, detail),
-        }
+        };
+        // There may be more of the body to come, and nobody waits for it.
+        problem.with_header(header::CONNECTION, HeaderValue::from_static("close"))
     }
 }
 

@@ -1,74 +1,18 @@
 //! What every call of the router begins with: who asks, with which parameters and body.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use hookmill_flow::River;
-use hookmill_store::Store;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use tokio::sync::RwLock;
 
 use crate::auth::Caller;
-use crate::bodies::{Bodies, Claim};
+use crate::bodies::Claim;
 use crate::body::{Reading, read_whole};
 use crate::media;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
-
-/// What reception works with. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Reception {
-    /// Where changes go.
-    pub(crate) river: River,
-    /// The memory that bodies may take.
-    pub(crate) bodies: Bodies,
-    /// Held for reading by each change under way.
-    changes: Arc<RwLock<()>>,
-}
-
-impl Reception {
-    /// Reception for that river.
-    pub(crate) fn new(river: River) -> Reception {
-        Reception {
-            bodies: Bodies::new(&river.limits().intake),
-            changes: Arc::default(),
-            river,
-        }
-    }
-
-    /// Lets a change run to its end, whether or not somebody waits for it. `None` if it panicked.
-    pub(crate) async fn finished<T: Send + 'static>(&self, change: impl Future<Output = T> + Send + 'static) -> Option<T> {
-        let under_way = self.changes.clone().read_owned().await;
-        let change = tokio::spawn(async move {
-            let ended = change.await;
-            drop(under_way);
-            ended
-        });
-        change
-            .await
-            .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a change panicked"))
-            .ok()
-    }
-
-    /// Waits for the changes under way, at most that long.
-    pub(crate) async fn drain(&self, drain: Duration) {
-        if tokio::time::timeout(drain, self.changes.write()).await.is_err() {
-            tracing::warn!("changes under way took too long to end");
-        }
-    }
-
-    /// For reading.
-    pub(crate) fn store(&self) -> &Store {
-        self.river.store()
-    }
-
-    /// Memory for a body of that caller's.
-    pub(crate) fn claim(&self, caller: &Caller) -> Claim {
-        self.bodies.claim(caller.key().organization.as_ref().map(|(key, _)| *key))
-    }
-}
+use crate::reception::Reception;
 
 /// A call by somebody with a key.
 #[derive(Clone)]
@@ -119,6 +63,20 @@ impl FromRequestParts<Reception> for Call {
         // For whoever reads the body.
         parts.extensions.insert(call.caller.clone());
         Ok(call)
+    }
+}
+
+/// The one variable part of a path, decoded. What can not be decoded names nothing.
+pub(crate) struct PathPart(pub(crate) String);
+
+impl FromRequestParts<Reception> for PathPart {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, reception: &Reception) -> Result<PathPart, Problem> {
+        match Path::<String>::from_request_parts(parts, reception).await {
+            Ok(Path(text)) => Ok(PathPart(text)),
+            Err(_) => Err(Problem::not_found("thing")),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Deliveries and their attempts: listed, read, and tried again when their attempts are used up.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::digest::Digest;
 use hookmill_domain::ids::{DeliveryId, EventId, IntegrationId, RunId};
@@ -13,12 +13,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::attempts::AttemptShown;
-use crate::call::{Call, Reception};
+use crate::call::{Call, PathPart};
 use crate::events::read::{read_id, visible_event};
 use crate::held::{Held, Holds};
 use crate::listing::Listing;
 use crate::pages::Page;
 use crate::problem::Problem;
+use crate::reception::Reception;
 use crate::tenant::{Named, ORGANIZATION};
 
 /// What the target without a name is called.
@@ -90,7 +91,7 @@ pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Resu
 }
 
 /// `GET /deliveries/{id}`.
-pub(crate) async fn get(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Json<DeliveryShown>, Problem> {
+pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Json<DeliveryShown>, Problem> {
     call.caller.need_read()?;
     let delivery = find(&reception, &call, &id).await?;
     Ok(Json(DeliveryShown::of(delivery, &mut Holds::new(&reception)).await?))
@@ -100,7 +101,7 @@ pub(crate) async fn get(State(reception): State<Reception>, call: Call, Path(id)
 pub(crate) async fn attempts(
     State(reception): State<Reception>,
     call: Call,
-    Path(id): Path<String>,
+    PathPart(id): PathPart,
 ) -> Result<Json<Page<AttemptShown>>, Problem> {
     call.caller.need_read()?;
     let delivery = find(&reception, &call, &id).await?;
@@ -109,7 +110,7 @@ pub(crate) async fn attempts(
 }
 
 /// `POST /deliveries/{id}/retry`: the same request is sent again, and its schedule begins anew.
-pub(crate) async fn retry(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn retry(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Response, Problem> {
     call.caller.need_change()?;
     let delivery = find(&reception, &call, &id).await?;
     let organization = delivery.delivery.run.organization;

@@ -33,7 +33,7 @@ pub(crate) struct Given<'a> {
 impl<'a> Form<'a> {
     /// Reads a body: an object of at most `fields_max` fields, none of them twice.
     pub(crate) fn read(text: &'a str, fields_max: usize) -> Result<Form<'a>, FieldError> {
-        let raw = serde_json::from_str(text).map_err(|error| FieldError::body("", format!("is not JSON: {error}")))?;
+        let raw = serde_json::from_str(text).map_err(|error| FieldError::not_json(&error))?;
         Given {
             pointer: String::new(),
             raw,

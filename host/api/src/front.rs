@@ -12,8 +12,8 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tower::Service as _;
 
-use crate::call::Reception;
 use crate::problem::Problem;
+use crate::reception::Reception;
 use crate::{events, router};
 
 /// What an answer's body is: whole on the short way, axum's elsewhere.

@@ -6,8 +6,8 @@ use axum::response::IntoResponse;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::call::Reception;
 use crate::problem::Problem;
+use crate::reception::Reception;
 
 /// `GET /healthz`: it is up.
 pub(crate) async fn live() -> impl IntoResponse {

@@ -9,8 +9,8 @@ use hookmill_domain::state::RunState;
 use hookmill_store::{DeliveryView, RunView, StoreError};
 use serde::Serialize;
 
-use crate::call::Reception;
 use crate::problem::Problem;
+use crate::reception::Reception;
 
 /// What holds a run or a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

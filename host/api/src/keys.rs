@@ -1,7 +1,7 @@
 //! API keys: made, listed and deleted by operators and by organizations' admins. A key's text is shown once, when it is made.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::api_key::{ApiKey, Role};
 use hookmill_domain::ids::ApiKeyId;
@@ -12,11 +12,12 @@ use http::{StatusCode, header};
 use serde::Serialize;
 
 use crate::auth::Caller;
-use crate::call::{Call, JsonBody, Reception};
+use crate::call::{Call, JsonBody, PathPart};
 use crate::events::read::read_id;
 use crate::fields::{Form, Given};
 use crate::pages::{self, Cursor, Page};
 use crate::problem::{FieldError, Problem};
+use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION};
 
 const FIELDS_MAX: usize = 16;
@@ -130,14 +131,14 @@ pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Resu
 }
 
 /// `GET /keys/{id}`.
-pub(crate) async fn get(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Response, Problem> {
     call.caller.need_change()?;
     let key = find(&reception, &call, &id).await?;
     Ok(Json(KeyShown::of(&key)).into_response())
 }
 
 /// `DELETE /keys/{id}`. No key deletes itself, so the last operator does not lock the door from outside.
-pub(crate) async fn delete(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<StatusCode, Problem> {
     call.caller.need_change()?;
     let key = find(&reception, &call, &id).await?;
     if key.id == call.caller.key().id {

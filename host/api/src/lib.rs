@@ -8,7 +8,7 @@
 //!
 //! What holds here:
 //! - Nothing is changed but through the river; the store is only read.
-//! - Errors become HTTP answers in one place ([`failures`]), as problem documents (RFC 9457) that name the field. What a client reads never
+//! - Errors become HTTP answers in one place (`failures`), as problem documents (RFC 9457) that name the field. What a client reads never
 //!   tells of the database or the machine; that goes into the log.
 //! - Another tenant's thing is 404, never 403; a header's value is never shown.
 //! - Connections, heads, bodies, the memory that bodies take, waits and the drain at the end have their maximum each, by the host's limits.
@@ -20,6 +20,7 @@ mod auth;
 mod bodies;
 mod body;
 mod call;
+mod changes;
 mod connection;
 mod deliveries;
 mod events;
@@ -38,6 +39,7 @@ mod parameters;
 mod patient;
 mod plugins;
 mod problem;
+mod reception;
 mod router;
 mod runs;
 mod tenant;
@@ -48,9 +50,9 @@ use std::time::Duration;
 use hookmill_flow::River;
 use tokio::net::TcpListener;
 
-use crate::call::Reception;
 use crate::connection::ConnectionRules;
 use crate::front::Front;
+use crate::reception::Reception;
 
 /// What the front door decides for reception; all else are the river's limits.
 #[derive(Debug, Clone)]
@@ -76,6 +78,6 @@ pub async fn serve(listener: TcpListener, river: River, settings: ApiSettings, s
     let reception = Reception::new(river);
     let front = Arc::new(Front::new(reception.clone()));
     let left = connection::serve(listener, rules, move |request| front.clone().answer(request), shutdown).await;
-    reception.drain(left).await;
+    reception.changes.drain(left).await;
     Ok(())
 }

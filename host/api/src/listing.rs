@@ -3,9 +3,10 @@
 use hookmill_domain::ids::{EventId, IntegrationId};
 use hookmill_store::{Filter, Position};
 
-use crate::call::{Call, Reception};
+use crate::call::Call;
 use crate::pages;
 use crate::problem::Problem;
+use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION};
 
 /// A list's question, read.

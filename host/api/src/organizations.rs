@@ -1,7 +1,7 @@
 //! Organizations: made, listed and changed by operators; each may be read by its own keys.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::address::Allow;
 use hookmill_domain::names::OrganizationName;
@@ -10,10 +10,12 @@ use hookmill_store::Organization;
 use http::{StatusCode, header};
 use serde::Serialize;
 
-use crate::call::{Call, JsonBody, Reception};
+use crate::call::{Call, JsonBody, PathPart};
+use crate::events::read::read_id;
 use crate::fields::{Form, Given};
 use crate::pages::{self, Cursor, Page};
 use crate::problem::{FieldError, Problem};
+use crate::reception::Reception;
 use crate::tenant::{self, Named};
 
 const FIELDS_MAX: usize = 8;
@@ -90,16 +92,11 @@ pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Resu
 }
 
 /// `GET /organizations/{name}`.
-pub(crate) async fn get(State(reception): State<Reception>, call: Call, Path(name): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart(name): PathPart) -> Result<Response, Problem> {
     call.caller.need_read()?;
     call.parameters(&[])?;
-    let name: OrganizationName = name.parse().map_err(|_| Problem::not_found("organization"))?;
-    let named = Named {
-        in_query: Some(name),
-        in_body: None,
-    };
-    let tenant = tenant::tenant(&reception, &call.caller, &named).await?;
-    let found = reception.store().organization(tenant.name).await?;
+    let name = named(&reception, &call, &name).await?;
+    let found = reception.store().organization(name).await?;
     let found = found.ok_or_else(|| Problem::not_found("organization"))?;
     Ok(Json(OrganizationShown::from(found)).into_response())
 }
@@ -108,12 +105,12 @@ pub(crate) async fn get(State(reception): State<Reception>, call: Call, Path(nam
 pub(crate) async fn change(
     State(reception): State<Reception>,
     call: Call,
-    Path(name): Path<String>,
+    PathPart(name): PathPart,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     call.caller.need_operator()?;
     call.parameters(&[])?;
-    let name: OrganizationName = name.parse().map_err(|_| Problem::not_found("organization"))?;
+    let name = named(&reception, &call, &name).await?;
     let mut form = Form::read(&body.text, FIELDS_MAX)?;
     // In a merge patch, `null` is the way back to what holds where nothing was said: no network.
     let is_given = form.has("allow_networks");
@@ -126,6 +123,15 @@ pub(crate) async fn change(
         found.ok_or_else(|| Problem::not_found("organization"))?
     };
     Ok(Json(OrganizationShown::from(organization)).into_response())
+}
+
+/// The organization that a path names, if the caller may see it.
+async fn named(reception: &Reception, call: &Call, name: &str) -> Result<OrganizationName, Problem> {
+    let named = Named {
+        in_query: Some(read_id(name, "organization")?),
+        ..Named::default()
+    };
+    Ok(tenant::tenant(reception, &call.caller, &named).await?.name)
 }
 
 fn networks(given: &Given<'_>) -> Result<Vec<String>, FieldError> {

@@ -13,9 +13,10 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use crate::body::{Reading, discard_refused, read_whole};
-use crate::call::{Call, Reception, headers_and_body};
+use crate::call::{Call, headers_and_body};
 use crate::media;
 use crate::problem::Problem;
+use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION, Tenant};
 
 /// An upload as it is answered.

@@ -43,6 +43,9 @@ pub(crate) struct FieldError {
     #[serde(flatten)]
     place: Place,
     message: String,
+    /// Whether the body can not even be read.
+    #[serde(skip)]
+    is_unreadable: bool,
 }
 
 /// Where a field stands.
@@ -61,6 +64,15 @@ impl FieldError {
         FieldError {
             place: Place::Pointer(pointer.into()),
             message: message.into(),
+            is_unreadable: false,
+        }
+    }
+
+    /// The body as a whole, which is not JSON.
+    pub(crate) fn not_json(error: &serde_json::Error) -> FieldError {
+        FieldError {
+            is_unreadable: true,
+            ..FieldError::body("", format!("is not JSON: {error}"))
         }
     }
 
@@ -69,6 +81,7 @@ impl FieldError {
         FieldError {
             place: Place::Parameter(name.into()),
             message: message.into(),
+            is_unreadable: false,
         }
     }
 
@@ -162,12 +175,12 @@ impl Problem {
     }
 }
 
-/// A field of the body that can be read but means nothing: 422.
+/// 422 for a field of the body that can be read but means nothing, else 400.
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Problem {
         let status = match error.place {
-            Place::Pointer(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Place::Parameter(_) => StatusCode::BAD_REQUEST,
+            Place::Pointer(_) if !error.is_unreadable => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::BAD_REQUEST,
         };
         Problem::field(status, error)
     }

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, header};
 
-use crate::call::Reception;
 use crate::problem::Problem;
+use crate::reception::Reception;
 use crate::{deliveries, events, health, integrations, keys, organizations, plugins, runs};
 
 /// The router. Paths come without a trailing slash.
@@ -53,13 +53,12 @@ async fn no_method(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not for {}", uri.path()))
 }
 
-/// A change that has begun is finished, also when the client does not wait for the answer: it would else stop somewhere between the disk and
-/// what the river remembers of it.
+/// A change that has begun is finished, also when the client does not wait for the answer.
 async fn finish_changes(State(reception): State<Reception>, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
-    match reception.finished(next.run(request)).await {
+    match reception.changes.finish(next.run(request)).await {
         Some(answer) => answer,
         None => Problem::internal().into_response(),
     }

@@ -1,7 +1,7 @@
 //! Runs: listed, read, and resumed when they are parked.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::digest::Digest;
 use hookmill_domain::ids::{EventId, IntegrationId, RunId};
@@ -13,13 +13,14 @@ use http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::call::{Call, Reception};
+use crate::call::{Call, PathPart};
 use crate::deliveries::DeliveryShown;
 use crate::events::read::{read_id, visible_event};
 use crate::held::{Held, Holds};
 use crate::listing::Listing;
 use crate::pages::Page;
 use crate::problem::Problem;
+use crate::reception::Reception;
 use crate::tenant::{Named, ORGANIZATION};
 
 /// A run as it is answered.
@@ -103,14 +104,14 @@ pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Resu
 }
 
 /// `GET /runs/{id}`.
-pub(crate) async fn get(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Json<RunShown>, Problem> {
+pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Json<RunShown>, Problem> {
     call.caller.need_read()?;
     let run = find(&reception, &call, &id).await?;
     Ok(Json(RunShown::of(run, &mut Holds::new(&reception)).await?))
 }
 
 /// `POST /runs/{id}/resume`: a parked run is run again under the present configuration. Answers the id of the run that takes over.
-pub(crate) async fn resume(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn resume(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Response, Problem> {
     call.caller.need_change()?;
     let run = find(&reception, &call, &id).await?;
     let next = reception.river.resume_run(run.run.organization, run.id).await?;

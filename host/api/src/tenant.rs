@@ -3,12 +3,13 @@
 
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::names::OrganizationName;
+use http::StatusCode;
 
 use crate::auth::Caller;
-use crate::call::Reception;
 use crate::fields::Given;
 use crate::parameters::Parameters;
 use crate::problem::{FieldError, Problem};
+use crate::reception::Reception;
 
 /// The name of the query parameter, and of the field.
 pub(crate) const ORGANIZATION: &str = "organization";
@@ -29,6 +30,8 @@ pub(crate) struct Named {
     pub(crate) in_query: Option<OrganizationName>,
     /// In the body: the pointer to it, and the name.
     pub(crate) in_body: Option<(String, OrganizationName)>,
+    /// Whether it could be named in a body.
+    pub(crate) has_body: bool,
 }
 
 impl Named {
@@ -36,7 +39,7 @@ impl Named {
     pub(crate) fn by(parameters: &Parameters) -> Result<Named, Problem> {
         Ok(Named {
             in_query: parameters.parsed(ORGANIZATION)?,
-            in_body: None,
+            ..Named::default()
         })
     }
 
@@ -45,6 +48,7 @@ impl Named {
         let in_body = field.map(|field| field.parsed().map(|name| (field.pointer().to_owned(), name)));
         Ok(Named {
             in_body: in_body.transpose()?,
+            has_body: true,
             ..Named::by(parameters)?
         })
     }
@@ -72,7 +76,11 @@ impl Named {
 pub(crate) async fn tenant(reception: &Reception, caller: &Caller, named: &Named) -> Result<Tenant, Problem> {
     match tenant_if_named(reception, caller, named).await? {
         Some(tenant) => Ok(tenant),
-        None => Err(missing("/organization")),
+        None if named.has_body => Err(missing("/organization")),
+        None => Err(Problem::field(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            FieldError::parameter(ORGANIZATION, "is missing: an operator names the organization"),
+        )),
     }
 }
 
@@ -95,7 +103,7 @@ pub(crate) async fn tenant_if_named(reception: &Reception, caller: &Caller, name
     }
 }
 
-/// An operator has not named an organization.
+/// An operator has not named an organization in the body, nor in the query.
 pub(crate) fn missing(pointer: impl Into<String>) -> Problem {
     FieldError::body(
         pointer,
@@ -114,6 +122,7 @@ mod tests {
         let named = |query: Option<&str>, body: Option<&str>| Named {
             in_query: query.map(name),
             in_body: body.map(|body| ("/organization".to_owned(), name(body))),
+            has_body: true,
         };
         assert_eq!(named(None, None).one().expect("none"), None);
         assert_eq!(named(Some("a"), None).one().expect("one"), Some(&name("a")));

@@ -13,8 +13,8 @@ use crate::deliver::first;
 use crate::lanes::{Load, Run, Sending, Stage, place_bytes};
 use crate::river::Inner;
 
-/// Runs or deliveries read at once for one lane.
-const WINDOW_COUNT: usize = 128;
+/// Runs or deliveries read at once for one lane: what a target may have in flight, so that a window fits into what may wait for it.
+const WINDOW_COUNT: usize = 64;
 /// Bytes read at once for one lane; one larger piece is read alone.
 const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 /// How long a lane waits whose organization's memory is full.

@@ -10,6 +10,7 @@ use hookmill_domain::integration::{
 use hookmill_domain::revision::{Pinned, Snapshot};
 use hookmill_domain::time::Time;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use tracing::error;
 
 use crate::desk::{Desk, key};
 use crate::plugins::{PluginFound, find_plugin};
@@ -518,8 +519,19 @@ impl Store {
                 "SELECT {COLUMNS} FROM integration WHERE organization = ?1 AND key > ?2 AND deleted_at IS NULL ORDER BY key LIMIT ?3"
             ))?;
             let rows = list.query_map(params![organization.0, after.0, limit], read_row)?;
-            rows.map(|row| row?.integration(&keyring).map(|(integration, _)| integration))
-                .collect()
+            let mut integrations = Vec::new();
+            for row in rows {
+                let row = row?;
+                let id = row.id;
+                match row.integration(&keyring) {
+                    Ok((integration, _)) => integrations.push(integration),
+                    // One whose key is lost must not hide the others.
+                    Err(failure) => {
+                        error!(integration = %id, error = %failure, "an integration can not be read, and is left out of a list")
+                    }
+                }
+            }
+            Ok(integrations)
         })
         .await
     }

@@ -146,8 +146,7 @@ CREATE TABLE resume (
     integration   INTEGER NOT NULL,
     until_event   INTEGER NOT NULL,
     revision      INTEGER NOT NULL,
-    host_revision INTEGER NOT NULL,
-    salt         INTEGER NOT NULL
+    host_revision INTEGER NOT NULL
 ) STRICT;
 
 -- Runs that wait on disk and not in memory: the lane (integration, event, generation).

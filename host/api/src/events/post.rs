@@ -17,12 +17,12 @@ use serde::de::IgnoredAny;
 
 use crate::auth::Caller;
 use crate::body::{Reading, discard_refused, read_whole};
-use crate::call::Reception;
 use crate::events::lines::parse_lines;
 use crate::failures::post_problem;
 use crate::media;
 use crate::parameters::Parameters;
 use crate::problem::{FieldError, Problem};
+use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION, Tenant};
 
 /// Bodies up to this size are parsed where they are read; parsing larger ones would hold up the requests of others.
@@ -183,7 +183,11 @@ fn one_organization(in_query: Option<OrganizationName>, events: &[Envelope], is_
         }
     }
     let in_body = first.map(|name| (at(0), name.clone()));
-    Ok(Named { in_query, in_body })
+    Ok(Named {
+        in_query,
+        in_body,
+        has_body: true,
+    })
 }
 
 fn pointer(is_batch: bool, position: usize, field: &str) -> String {

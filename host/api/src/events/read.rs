@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::ids::EventId;
 use hookmill_domain::key::Key;
@@ -13,9 +13,10 @@ use hookmill_store::EventView;
 use http::header;
 use serde::Serialize;
 
-use crate::call::{Call, Reception};
+use crate::call::{Call, PathPart};
 use crate::held::Holds;
 use crate::problem::Problem;
+use crate::reception::Reception;
 use crate::runs::RunShown;
 use crate::tenant::{self, Named, ORGANIZATION};
 
@@ -39,7 +40,7 @@ struct EventShown {
 }
 
 /// `GET /events/{id}`.
-pub(crate) async fn get(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Response, Problem> {
     call.caller.need_read()?;
     let parameters = call.parameters(&[ORGANIZATION, "data"])?;
     let with_data = parameters.flag("data", false)?;

@@ -1,7 +1,7 @@
 //! `PATCH /integrations/{id}`: a merge patch (RFC 7396) on the integration as it is shown. So what a client read can be sent back with some of
 //! it changed: masks stay what they stand for, and what only the house changes must be as it is.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::event::Kinds;
 use hookmill_domain::integration::{Draft, Integration};
@@ -10,11 +10,12 @@ use hookmill_domain::names::OrganizationName;
 use hookmill_flow::ChangeError;
 use http::StatusCode;
 
-use crate::call::{Call, JsonBody, Reception, version_moved};
+use crate::call::{Call, JsonBody, PathPart, version_moved};
 use crate::fields::Form;
 use crate::integrations::merge::merge;
 use crate::integrations::{FIELDS_MAX, check_scope, find_of, parse, shown, view};
 use crate::problem::Problem;
+use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION};
 
 /// How often a change is tried that others overtake.
@@ -27,7 +28,7 @@ const FIXED: [&str; 6] = ["id", ORGANIZATION, "type", "stopped", "created_at", "
 pub(crate) async fn change(
     State(reception): State<Reception>,
     call: Call,
-    Path(id): Path<String>,
+    PathPart(id): PathPart,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     call.caller.need_change()?;
@@ -184,6 +185,10 @@ mod tests {
             expect![
                 "422 /pause: unknown field; known are created_at, description, enabled, events, header, headers, id, inboxes, metadata, organization, paused, plugin, plugin_config, projects, retry, stopped, target, target_gone, targets, timeout_ms, type, updated_at"
             ],
+        );
+        refused(
+            "{",
+            expect!["400 the body is not JSON: EOF while parsing an object at line 1 column 1"],
         );
         refused("[]", expect!["422 the body must be an object"]);
     }

@@ -44,7 +44,7 @@ impl Place {
 
 /// The integration's JSON `base` with the changes that `patch`, a JSON object, asks for.
 pub(crate) fn merge(base: &str, patch: &str) -> Result<String, FieldError> {
-    let read = |text| serde_json::from_str::<&RawValue>(text).map_err(|error| FieldError::body("", format!("is not JSON: {error}")));
+    let read = |text| serde_json::from_str::<&RawValue>(text).map_err(|error| FieldError::not_json(&error));
     let (base, patch) = (read(base)?, read(patch)?);
     if !is_object(patch) {
         return Err(FieldError::body("", "must be an object"));

@@ -11,7 +11,7 @@ mod secret;
 mod view;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::ids::IntegrationId;
 use hookmill_domain::integration::{Integration, IntegrationKey};
@@ -23,11 +23,12 @@ pub(crate) use change::change;
 pub(crate) use secret::secret;
 
 use crate::auth::Caller;
-use crate::call::{Call, JsonBody, Reception, entity_tag};
+use crate::call::{Call, JsonBody, PathPart, entity_tag};
 use crate::events::read::read_id;
 use crate::fields::Form;
 use crate::pages::{self, Page};
 use crate::problem::{FieldError, Problem};
+use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION, Tenant};
 
 /// More than the fields that there are.
@@ -67,14 +68,14 @@ pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Resu
 }
 
 /// `GET /integrations/{id}`.
-pub(crate) async fn get(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Response, Problem> {
     call.caller.need_read()?;
     let (integration, tenant) = find(&reception, &call, &id).await?;
     Ok(shown(&integration, &tenant)?.into_response())
 }
 
 /// `DELETE /integrations/{id}`.
-pub(crate) async fn delete(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<StatusCode, Problem> {
     call.caller.need_change()?;
     let (integration, tenant) = find(&reception, &call, &id).await?;
     call.check_version(integration.version)?;
@@ -83,7 +84,7 @@ pub(crate) async fn delete(State(reception): State<Reception>, call: Call, Path(
 }
 
 /// `POST /integrations/{id}/resume`: all its parked and queued runs are run again under the present configuration.
-pub(crate) async fn resume(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn resume(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Response, Problem> {
     call.caller.need_change()?;
     let (integration, tenant) = find(&reception, &call, &id).await?;
     reception.river.resume_integration(tenant.key, integration.id).await?;

@@ -2,15 +2,16 @@
 //! sealed thing that is ever shown.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hookmill_domain::integration::SecretBytes;
 use serde::Serialize;
 
-use crate::call::{Call, Reception};
+use crate::call::{Call, PathPart};
 use crate::integrations::find;
 use crate::problem::Problem;
+use crate::reception::Reception;
 
 #[derive(Serialize)]
 pub(crate) struct SecretShown {
@@ -21,7 +22,7 @@ pub(crate) struct SecretShown {
 }
 
 /// `GET /integrations/{id}/secret`, for those who may change the integration.
-pub(crate) async fn secret(State(reception): State<Reception>, call: Call, Path(id): Path<String>) -> Result<Json<SecretShown>, Problem> {
+pub(crate) async fn secret(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Json<SecretShown>, Problem> {
     call.caller.need_change()?;
     let (integration, tenant) = find(&reception, &call, &id).await?;
     let secrets = reception.store().secrets(tenant.key, integration.id).await?;

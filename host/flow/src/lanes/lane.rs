@@ -66,6 +66,14 @@ impl Target {
         self.first.len() + self.again.len() + self.in_flight as usize
     }
 
+    /// How many wait that stand where this one does: for a first attempt, or for another.
+    pub(crate) fn waiting_like(&self, sending: &Sending) -> usize {
+        match sending.stage {
+            Stage::First { .. } => self.first.len(),
+            Stage::Again { .. } => self.again.len(),
+        }
+    }
+
     pub(crate) fn push(&mut self, sending: Sending) {
         match sending.stage {
             Stage::First { .. } => self.first.push_back(sending),
@@ -136,11 +144,17 @@ impl Lane {
         self.runs() && !self.backlog
     }
 
-    /// Whether the next run could hand its requests on: at least one of its targets has room.
-    pub(crate) fn has_room(&self, load_max: usize) -> bool {
+    /// Whether the next run could hand its requests on: at least one of its targets has not too many that wait for their first attempt.
+    /// What is under way does not count, or a target that is busy with retries would get no first attempts any more.
+    pub(crate) fn has_room(&self, waiting_max: usize) -> bool {
         let Some(next) = self.ready.front() else { return false };
-        let full = self.targets.values().filter(|target| target.load() >= load_max).count();
+        let full = self.targets.values().filter(|target| target.first.len() >= waiting_max).count();
         full < next.pinned.facts.targets.len().max(1)
+    }
+
+    /// Whether as many retries wait for each of its targets as are read ahead.
+    pub(crate) fn retries_are_full(&self, waiting_max: usize) -> bool {
+        !self.targets.is_empty() && self.targets.values().all(|target| target.again.len() >= waiting_max)
     }
 
     /// Runs in memory.

@@ -18,6 +18,9 @@ const NEWER_EVENTS_MAX: u64 = 10_000;
 /// Runs in memory of one lane below which more are read from its queue.
 const READY_MIN: usize = 64;
 
+/// How long a lane with something due waits for a read of it that is under way.
+const LOADING_WAIT_MS: u64 = 20;
+
 /// What is to be read for a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Load {
@@ -405,12 +408,12 @@ impl Yard {
 
     /// Lets a delivery wait for its target. It comes back if the target has too many.
     fn offer_sending(&mut self, sending: Sending) -> Option<Sending> {
-        let load_max = self.target_load_max() * 2;
+        let waiting_max = self.target_load_max() * 2;
         let integration = sending.delivery.run.integration;
         let name = sending.target().map(str::to_owned);
         let lane = self.lane(integration, sending.delivery.run.organization);
         let target = lane.targets.entry(name.clone()).or_default();
-        if target.load() >= load_max {
+        if target.waiting_like(&sending) >= waiting_max {
             target.held = true;
             return Some(sending);
         }
@@ -488,6 +491,9 @@ impl Yard {
             && let Some(target) = lane.targets.get_mut(&name)
         {
             target.in_flight = target.in_flight.saturating_sub(1);
+            if let Some(due) = lane.due {
+                self.timers.insert((due, run.integration));
+            }
             if target.held && target.load() < load_max / 2 {
                 target.held = false;
                 self.loads.push_back((run.integration, Load::Held(name.clone())));
@@ -676,6 +682,7 @@ impl Yard {
 
     /// The time has come to that point: lanes with something due are read. Gives the next time.
     pub(crate) fn tick(&mut self, now: Time) -> Option<Time> {
+        let load_max = self.target_load_max();
         while let Some((at, integration)) = self.timers.first().copied() {
             if at > now {
                 return Some(at);
@@ -692,8 +699,12 @@ impl Yard {
             }
             if lane.loading {
                 // One read at a time; the clock asks again.
-                self.timers.insert((now.plus_millis(20), integration));
-                return Some(now.plus_millis(20));
+                self.timers.insert((now.plus_millis(LOADING_WAIT_MS), integration));
+                continue;
+            }
+            if lane.retries_are_full(load_max) {
+                // It is looked at again when one of them has had its attempt.
+                continue;
             }
             lane.loading = true;
             if lane.standing == Standing::Unknown {
