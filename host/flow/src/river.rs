@@ -170,10 +170,15 @@ impl River {
         self.inner.lanes.look(|yard| yard.payload_bytes())
     }
 
+    /// Takes nothing up any more; what is under way goes on, and events are still accepted.
+    pub fn stop_taking(&self) {
+        self.inner.lanes.step(|yard| yard.close());
+    }
+
     /// Ends the river: nothing is taken up any more, what is under way may end within `grace`, and what was recorded is put on disk. What
     /// did not end is made again from its events by the next start.
     pub async fn shut_down(&self, grace: Duration) {
-        self.inner.lanes.step(|yard| yard.close());
+        self.stop_taking();
         self.inner.stop.send_replace(true);
         let mut tasks = std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let drained = tokio::time::timeout(grace, async {

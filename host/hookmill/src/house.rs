@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hookmill_api::ApiSettings;
@@ -61,9 +61,13 @@ impl House {
         };
         let store = Store::open(settings, Arc::new(clock.clone()))?;
         clock.go_on_from(store.newest_time().await?);
-        let listener = TcpListener::bind(config.listen).await.with_context(|| format!("can not listen on {}", config.listen))?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("can not listen on {}", config.listen))?;
         let address = listener.local_addr().context("the listener has no address")?;
-        let threads = config.plugin_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let threads = config
+            .plugin_threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
 
         let compiler = CompilerCommand::this_program([COMPILE_COMMAND]).context("this program can not be found")?;
         let mut settings = Settings::new(config.data.join("artifacts"), compiler);
@@ -86,23 +90,41 @@ impl House {
         .await?;
         for (name, bytes) in BUILT_IN {
             let name = name.parse().expect("built-in plugins have names");
-            river.ensure_built_in(name, bytes::Bytes::from_static(bytes)).await.context("a built-in plugin can not be made ready")?;
+            river
+                .ensure_built_in(name, bytes::Bytes::from_static(bytes))
+                .await
+                .context("a built-in plugin can not be made ready")?;
         }
         let operator_key_file = operator_key_file(&river, &config.data, operator_key, &clock).await?;
 
         let (stop, stopped) = watch::channel(false);
-        let drain_ms = config.limits.delivery.shutdown_grace_ms;
-        let serving = tokio::spawn(hookmill_api::serve(listener, river.clone(), ApiSettings { drain_ms }, until_true(stopped)));
-        let grace = Duration::from_millis(drain_ms);
-        Ok(House { address, operator_key_file, river, grace, stop, serving })
+        let grace = Duration::from_millis(config.limits.delivery.shutdown_grace_ms);
+        let drain_ms = config.limits.delivery.shutdown_grace_ms / 2;
+        let serving = tokio::spawn(hookmill_api::serve(
+            listener,
+            river.clone(),
+            ApiSettings { drain_ms },
+            until_true(stopped),
+        ));
+        Ok(House {
+            address,
+            operator_key_file,
+            river,
+            grace,
+            stop,
+            serving,
+        })
     }
 
-    /// Drains: no new work, what is under way ends or is due again.
+    /// Drains: no new work, what is under way ends or is due again, all within the grace period.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
-        info!("draining: attempts under way may end within {} ms", self.grace.as_millis());
+        let end = Instant::now() + self.grace;
+        info!("draining: what is under way may end within {} ms", self.grace.as_millis());
+        self.river.stop_taking();
         self.stop.send_replace(true);
-        let served = tokio::time::timeout(self.grace, self.serving).await;
-        self.river.shut_down(self.grace).await;
+        // Requests under way get half of the time; they end long before that, unless their clients do not read.
+        let served = tokio::time::timeout(self.grace / 2, self.serving).await;
+        self.river.shut_down(end.saturating_duration_since(Instant::now())).await;
         info!("closed");
         match served {
             Ok(served) => served?,
@@ -117,12 +139,7 @@ async fn until_true(mut flag: watch::Receiver<bool>) {
 }
 
 /// The operator's key: the one that the environment names, or at a first start a new one, written to a file for its owner alone.
-async fn operator_key_file(
-    river: &River,
-    folder: &Path,
-    given: Option<String>,
-    clock: &SystemClock,
-) -> anyhow::Result<Option<PathBuf>> {
+async fn operator_key_file(river: &River, folder: &Path, given: Option<String>, clock: &SystemClock) -> anyhow::Result<Option<PathBuf>> {
     let new = |description: &str| NewApiKey {
         role: Role::Operator,
         organization: None::<(OrganizationKey, _)>,
@@ -135,14 +152,25 @@ async fn operator_key_file(
             text.len() >= OPERATOR_KEY_BYTES_MIN && text.bytes().all(|byte| byte.is_ascii_graphic()),
             "HOOKMILL_OPERATOR_KEY must be at least {OPERATOR_KEY_BYTES_MIN} printable ASCII characters"
         );
-        let known = river.store().api_keys().await?.into_iter().any(|(digest, _)| digest == Digest::of(text.as_bytes()));
+        let known = river
+            .store()
+            .api_keys()
+            .await?
+            .into_iter()
+            .any(|(digest, _)| digest == Digest::of(text.as_bytes()));
         if !known {
             river.keep_api_key(&text, new("HOOKMILL_OPERATOR_KEY")).await?;
         }
         return Ok(None);
     }
     let now = clock.now();
-    if river.store().api_keys().await?.into_iter().any(|(_, key)| key.role == Role::Operator && key.holds(now)) {
+    if river
+        .store()
+        .api_keys()
+        .await?
+        .into_iter()
+        .any(|(_, key)| key.role == Role::Operator && key.holds(now))
+    {
         return Ok(None);
     }
     let (_, text) = river.create_api_key(new("made at the first start")).await?;
@@ -154,7 +182,12 @@ async fn operator_key_file(
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     writeln!(file, "{text}")?;
     file.sync_all()

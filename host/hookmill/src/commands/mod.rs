@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod demo;
 mod plugin;
 mod serve;
 
@@ -12,6 +13,8 @@ use clap::Subcommand;
 pub(crate) enum Command {
     /// Runs the host until SIGTERM or Ctrl-C
     Serve(serve::Serve),
+    /// Shows a host at work: documented events in, signed webhooks out, on loopback and in a temporary folder
+    Demo(demo::Demo),
     /// Builds plugins
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -21,6 +24,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(serve) => serve.run(),
+        Command::Demo(demo) => demo.run(),
         Command::Plugin(plugin) => plugin.run(),
     }
 }

@@ -38,8 +38,17 @@ pub(crate) struct Serve {
 impl Serve {
     /// Serves until it is told to end.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let egress = (!self.allow_network.is_empty()).then(|| Egress { allow_networks: self.allow_network });
-        let config = config::load(self.config, &Flags { data: self.data, listen: self.listen, egress })?;
+        let egress = (!self.allow_network.is_empty()).then_some(Egress {
+            allow_networks: self.allow_network,
+        });
+        let config = config::load(
+            self.config,
+            &Flags {
+                data: self.data,
+                listen: self.listen,
+                egress,
+            },
+        )?;
         telemetry::start(&config.log)?;
         open_more_files();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
