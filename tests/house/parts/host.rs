@@ -30,6 +30,8 @@ pub struct Host {
 pub struct Options {
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// Puts the data folder on a small disk of its own, of so many KiB, that only the host sees.
+    pub disk_kib: Option<u32>,
 }
 
 impl Default for Options {
@@ -38,6 +40,7 @@ impl Default for Options {
             arguments: vec!["--allow-network".to_owned(), "loopback".to_owned()],
             // Tests run on small disks, too.
             environment: vec![("HOOKMILL_LIMITS__INTAKE__DISK_FREE_BYTES_MIN".to_owned(), "1000000".to_owned())],
+            disk_kib: None,
         }
     }
 }
@@ -72,6 +75,11 @@ impl Host {
 
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The data folder as the host sees it.
+    pub fn seen_folder(&self) -> PathBuf {
+        Path::new("/proc").join(self.pid().to_string()).join("root").join(self.folder.strip_prefix("/").expect("an absolute path"))
     }
 
     pub fn pid(&self) -> u32 {
@@ -136,7 +144,16 @@ fn spawn(folder: &Path, options: &Options) -> (Child, SocketAddr) {
 
 /// The command that starts a host.
 pub fn command(folder: &Path, options: &Options) -> Command {
-    let mut command = Command::new(hookmill());
+    let mut command = match options.disk_kib {
+        None => Command::new(hookmill()),
+        Some(size) => {
+            // A mount namespace of its own, as root or as whoever may be root in one.
+            let mut command = Command::new("unshare");
+            let mount = format!("mount -t tmpfs -o size={size}k tmpfs \"$0\" && exec \"$@\"");
+            command.args(["--map-root-user", "--mount", "sh", "-c", &mount]).arg(folder).arg(hookmill());
+            command
+        }
+    };
     command.arg("serve").arg("--data").arg(folder).args(["--listen", "127.0.0.1:0"]).args(&options.arguments);
     command.env("HOOKMILL_OPERATOR_KEY", OPERATOR_KEY).envs(options.environment.iter().cloned());
     if std::env::var_os("HOOKMILL_TEST_LOG").is_none() {

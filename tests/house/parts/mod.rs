@@ -1,8 +1,11 @@
 //! What tests are made of.
 
+pub mod calls;
 pub mod client;
 pub mod clock;
+pub mod components;
 pub mod host;
+pub mod looks;
 pub mod receiver;
 pub mod river;
 

@@ -46,6 +46,28 @@ pub enum Reply {
     Full(u16, Vec<(&'static str, String)>, Bytes),
     /// Nothing, until the other side has had enough.
     Hang,
+    /// 200, once the gate is open.
+    Gated(Gate),
+}
+
+/// Holds answers back until it is opened.
+#[derive(Debug, Clone)]
+pub struct Gate(watch::Sender<bool>);
+
+impl Gate {
+    pub fn closed() -> Gate {
+        Gate(watch::channel(false).0)
+    }
+
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn passed(&self) {
+        let mut open = self.0.subscribe();
+        // The sender lives as long as `self`.
+        let _ = open.wait_for(|open| *open).await;
+    }
 }
 
 type Handler = dyn Fn(&Received) -> Reply + Send + Sync;
@@ -136,6 +158,10 @@ async fn answer(
     let (status, headers, body) = match reply {
         Reply::Status(status) => (status, Vec::new(), Bytes::new()),
         Reply::Full(status, headers, body) => (status, headers, body),
+        Reply::Gated(gate) => {
+            gate.passed().await;
+            (200, Vec::new(), Bytes::new())
+        }
         Reply::Hang => {
             let never: Infallible = std::future::pending().await;
             match never {}
