@@ -26,7 +26,12 @@ const SLEW: i64 = 10;
 impl SystemClock {
     /// Begins at the wall clock.
     pub(crate) fn new() -> SystemClock {
-        SystemClock { state: std::sync::Arc::new(Mutex::new(State { at: Instant::now(), now_us: wall_us() })) }
+        SystemClock {
+            state: std::sync::Arc::new(Mutex::new(State {
+                at: Instant::now(),
+                now_us: wall_us(),
+            })),
+        }
     }
 
     /// Goes on from `floor` if it has not come so far: nothing on disk is younger than the present.

@@ -78,7 +78,10 @@ impl Default for Config {
 
 impl Default for Log {
     fn default() -> Log {
-        Log { filter: "info".to_owned(), format: LogFormat::Text }
+        Log {
+            filter: "info".to_owned(),
+            format: LogFormat::Text,
+        }
     }
 }
 
@@ -106,7 +109,9 @@ pub(crate) fn load(file: Option<PathBuf>, flags: &Flags) -> anyhow::Result<Confi
         anyhow::ensure!(file.is_file(), "the configuration file {} is not there", file.display());
         figment = figment.merge(Toml::file_exact(file));
     }
-    let figment = figment.merge(Env::prefixed("HOOKMILL_").ignore(&NOT_SETTINGS).split("__")).merge(Serialized::defaults(flags));
+    let figment = figment
+        .merge(Env::prefixed("HOOKMILL_").ignore(&NOT_SETTINGS).split("__"))
+        .merge(Serialized::defaults(flags));
     let config: Config = figment.extract().context("the configuration can not be read")?;
     policy(&config)?;
     config.limits.check().context("the limits can not be used")?;
@@ -131,8 +136,15 @@ mod tests {
     #[test]
     fn flags_stand_over_the_file() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), "data = \"/a\"\nlisten = \"127.0.0.1:1\"\n[limits.plugin]\ncpu_ms = 7\n").expect("written");
-        let flags = Flags { data: Some("/b".into()), ..Flags::default() };
+        std::fs::write(
+            file.path(),
+            "data = \"/a\"\nlisten = \"127.0.0.1:1\"\n[limits.plugin]\ncpu_ms = 7\n",
+        )
+        .expect("written");
+        let flags = Flags {
+            data: Some("/b".into()),
+            ..Flags::default()
+        };
         let config = load(Some(file.path().to_owned()), &flags).expect("a configuration");
         assert_eq!(config.data, PathBuf::from("/b"));
         assert_eq!(config.listen.port(), 1);

@@ -1,7 +1,7 @@
 //! `hookmill demo`
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -45,37 +45,42 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("hookmill-demo-").tempdir();
         let folder = folder.context("a temporary folder can not be made")?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let shown = runtime.block_on(self.show(&folder));
+        let mut screen = Screen::stdout();
+        let shown = runtime.block_on(self.show(&mut screen, &folder));
         runtime.shutdown_background();
-        folder.close().context("the temporary folder can not be removed")?;
-        shown
+        let removed = folder.close().context("the temporary folder can not be removed");
+        let code = shown?;
+        removed?;
+        if !self.exit {
+            demo::ending(&mut screen)?;
+        }
+        Ok(code)
     }
 
-    async fn show(&self, folder: &TempDir) -> anyhow::Result<ExitCode> {
+    async fn show(&self, screen: &mut Screen, folder: &TempDir) -> anyhow::Result<ExitCode> {
         let mut stop = Stop::listen()?;
-        let mut screen = Screen::stdout();
         let mut receiver = Receiver::start().await?;
         let operator_key = operator_key()?;
         // Opening is not cut short: what it began in the folder has to be over when the folder is removed.
-        let house = match House::open(&config(folder.path()), Some(operator_key.clone()), None).await {
+        let house = match open(folder.path(), &operator_key).await {
             Ok(house) => house,
             // Ctrl-C ends a component's compiling child as well.
             Err(_) if stop.asked().now_or_never().is_some() => return Ok(ExitCode::from(INTERRUPTED)),
             Err(error) => return Err(error),
         };
         let shown = tokio::select! {
-            faults = perform(&mut screen, house.address, operator_key, &mut receiver) => faults.map(Some),
+            shown = perform(screen, house.address, operator_key, &mut receiver) => shown.map(Some),
             () = stop.asked() => Ok(None),
         };
         let code = match shown {
             Ok(None) => Ok(ExitCode::from(INTERRUPTED)),
-            Ok(Some((played, faults))) => {
+            Ok(Some((played, is_well))) => {
                 let ended = if self.exit {
                     Ok(())
                 } else {
-                    stay(&mut screen, house.address, &played, &mut receiver, &mut stop).await
+                    stay(screen, house.address, &played, &mut receiver, &mut stop).await
                 };
-                ended.map(|()| if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+                ended.map(|()| if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
             Err(error) => Err(error),
         };
@@ -87,17 +92,12 @@ impl Demo {
     }
 }
 
-/// Plays and tells. Answers what does not hold.
-async fn perform(
-    screen: &mut Screen,
-    host: SocketAddr,
-    operator_key: String,
-    receiver: &mut Receiver,
-) -> anyhow::Result<(Played, Vec<String>)> {
+/// Plays and tells. Answers whether all is as it should be.
+async fn perform(screen: &mut Screen, host: SocketAddr, operator_key: String, receiver: &mut Receiver) -> anyhow::Result<(Played, bool)> {
     demo::opening(screen, host, receiver.address)?;
     let played = demo::play(host, operator_key, receiver).await?;
-    let faults = demo::sections(screen, &played)?;
-    Ok((played, faults))
+    let is_well = demo::sections(screen, &played)?;
+    Ok((played, is_well))
 }
 
 /// Tells how to go on, and of what arrives, until it is asked to stop or nobody reads any more.
@@ -111,7 +111,6 @@ async fn stay(screen: &mut Screen, host: SocketAddr, played: &Played, receiver: 
         let Some(arrival) = arrival else { return Ok(()) };
         demo::arrived(screen, &arrival)?;
     }
-    demo::ending(screen)?;
     Ok(())
 }
 
@@ -138,26 +137,35 @@ impl Stop {
     }
 }
 
+/// Opens the host at the usual port, or at any other where somebody else listens there already.
+async fn open(folder: &Path, operator_key: &str) -> anyhow::Result<House> {
+    // Each has a folder of its own: what could not be opened may not have let go of the first one yet.
+    let at = async |name: &str, port: u16| {
+        let config = config(folder.join(name), SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        House::open(&config, Some(operator_key.to_owned()), None).await
+    };
+    match at("usual", PORT).await {
+        Err(error) if is_in_use(&error) => at("other", 0).await,
+        opened => opened,
+    }
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    let in_use = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::AddrInUse;
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(in_use)
+}
+
 /// No setting of the environment or of a file counts here: a demonstration is the same everywhere.
-fn config(folder: &Path) -> Config {
+fn config(data: PathBuf, listen: SocketAddr) -> Config {
     let mut config = Config {
-        data: folder.to_owned(),
-        listen: address(),
+        data,
+        listen,
         ..Config::default()
     };
     config.egress.allow_networks = vec!["loopback".to_owned()];
     config.limits.intake.disk_free_bytes_min = DISK_FREE_BYTES_MIN;
     config.limits.delivery.shutdown_grace_ms = GRACE_MS;
     config
-}
-
-/// The usual port if it is free, else any: the address is printed.
-fn address() -> SocketAddr {
-    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-    match TcpListener::bind(usual) {
-        Ok(_) => usual,
-        Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-    }
 }
 
 fn operator_key() -> anyhow::Result<String> {

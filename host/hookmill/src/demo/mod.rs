@@ -19,6 +19,6 @@ mod screen;
 mod verdict;
 
 pub(crate) use play::{Played, play};
-pub(crate) use programme::{arrived, closing, opening, sections};
+pub(crate) use programme::{arrived, closing, ending, opening, sections};
 pub(crate) use receiver::Receiver;
 pub(crate) use screen::Screen;

@@ -71,7 +71,6 @@ pub(crate) struct Plugin {
 pub(crate) struct Delivery {
     pub(crate) id: String,
     pub(crate) state: String,
-    pub(crate) target: Option<String>,
     pub(crate) attempts: u32,
     pub(crate) status: Option<u16>,
 }
@@ -123,7 +122,9 @@ pub(crate) async fn play(address: SocketAddr, operator_key: String, receiver: &m
     let client = Client::new(address, key.clone());
     let mut integrations = Vec::with_capacity(ROUTES.len());
     for route in &ROUTES {
-        let Made { id } = client.post("/integrations", integration(route, receiver.address).to_string()).await?;
+        let Made { id } = client
+            .post("/integrations", integration(route, receiver.address).to_string())
+            .await?;
         let Secret { secret } = client.get(&format!("/integrations/{id}/secret")).await?;
         for (_, door) in route.doors() {
             receiver.open_door(door, &secret)?;

@@ -135,7 +135,9 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
@@ -143,7 +145,9 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         connections.spawn(async move {
             let service = service_fn(|request| async { Ok::<_, std::convert::Infallible>(shared.answer(request).await) });
-            let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service);
             // A connection that breaks is told by what did not arrive.
             drop(served.await);
             drop(place);
@@ -252,7 +256,7 @@ mod tests {
     #[test]
     fn what_holds_is_refused_as_often_as_the_door_says_and_then_taken() {
         let guard = guard();
-        let mut status = || guard.judge(&signed("{}"), Bytes::from_static(b"{}")).status.as_u16();
+        let status = || guard.judge(&signed("{}"), Bytes::from_static(b"{}")).status.as_u16();
         assert_eq!([status(), status(), status()], [503, 200, 200]);
     }
 
