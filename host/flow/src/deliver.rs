@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::caches::Reach;
-use crate::lanes::{Sending, Stage};
+use crate::lanes::{RowFollows, Sending, Stage};
 use crate::river::Inner;
 
 /// How long a delivery waits after a fault of the host's own, which uses up no attempt.
@@ -47,16 +47,22 @@ async fn work(inner: Arc<Inner>) {
         while let Some(sending) = inner.lanes.take_sending() {
             deliver(&inner, sending).await;
         }
-        inner.lanes.idle.fetch_add(1, Ordering::AcqRel);
+        // A ring finds it idle from here on, so it looks once more before it waits.
+        inner.lanes.idle.fetch_add(1, Ordering::SeqCst);
+        if let Some(sending) = inner.lanes.take_sending() {
+            inner.lanes.idle.fetch_sub(1, Ordering::SeqCst);
+            deliver(&inner, sending).await;
+            continue;
+        }
         if *stop.borrow_and_update() {
-            inner.lanes.idle.fetch_sub(1, Ordering::AcqRel);
+            inner.lanes.idle.fetch_sub(1, Ordering::SeqCst);
             return;
         }
         tokio::select! {
             () = inner.lanes.workers.notified() => {}
             _ = stop.changed() => {}
         }
-        inner.lanes.idle.fetch_sub(1, Ordering::AcqRel);
+        inner.lanes.idle.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -69,10 +75,10 @@ struct Turn {
 
 async fn deliver(inner: &Arc<Inner>, sending: Sending) {
     let turn = turn(inner, &sending).await;
-    let last = inner.lanes.step(|yard| yard.attempt_ended(&sending));
+    let row = inner.lanes.step(|yard| yard.attempt_ended(&sending));
     inner.lanes.ended.notify_waiters();
     let record = match sending.stage {
-        Stage::First { .. } => first(sending, turn.attempt, turn.next, last),
+        Stage::First { .. } => first(sending, turn.attempt, turn.next, row),
         Stage::Again { was_due, .. } => Record::Again {
             delivery: sending.delivery,
             was_due,
@@ -85,7 +91,7 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) {
 }
 
 /// The first record of a delivery.
-pub(crate) fn first(sending: Sending, attempt: Option<Attempt>, next: Next, last: bool) -> Record {
+pub(crate) fn first(sending: Sending, attempt: Option<Attempt>, next: Next, row: RowFollows) -> Record {
     let frozen = (next != Next::Delivered).then(|| sending.request.freeze());
     let (facts, digest) = match sending.stage {
         Stage::First { facts, digest } => (facts, digest),
@@ -99,7 +105,8 @@ pub(crate) fn first(sending: Sending, attempt: Option<Attempt>, next: Next, last
         attempt,
         next,
         frozen,
-        last,
+        last: row.last,
+        queued: row.queued,
     }
 }
 

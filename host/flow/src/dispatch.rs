@@ -2,6 +2,7 @@
 //! calls side by side, which yield to one another at the engine's ticks.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread::JoinHandle;
 
 use futures_util::StreamExt as _;
@@ -14,9 +15,10 @@ use hookmill_domain::request::{Request, plan};
 use hookmill_plugin_room::{Call, Called, Component};
 use hookmill_store::{DeliveryRef, Next, Record, RunEnd, RunFacts, run_source};
 use sha2::Digest as _;
-use tracing::{debug, error};
+use tracing::error;
 
-use crate::lanes::{Run, Sending, Stage};
+use crate::deliver::first;
+use crate::lanes::{After, Run, Sending, Stage, Yard};
 use crate::river::Inner;
 
 /// Starts the threads that call plugins. They end when the lanes close.
@@ -37,34 +39,79 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
     let bell = inner.lanes.run_bell(number);
     let calls_max = inner.limits.plugin.calls_at_once_per_thread as usize;
     let mut calls = FuturesUnordered::new();
+    let mut ended = Vec::new();
     let mut stop = inner.stop.subscribe();
     loop {
         while calls.len() < calls_max {
-            // One that ends at its first poll, as nearly all do, costs no place among those under way.
             let Some(run) = inner.lanes.take_run() else { break };
+            // One that ends at its first poll, as nearly all do, costs no place among those under way.
             let mut call = Box::pin(process(inner, run));
-            if futures_util::poll!(call.as_mut()).is_pending() {
-                calls.push(call);
+            match futures_util::poll!(call.as_mut()) {
+                Poll::Ready(end) => ended.push(end),
+                Poll::Pending => calls.push(call),
+            }
+            if ended.len() >= ENDED_TOGETHER {
+                hand_on(inner, &mut ended);
+            }
+        }
+        hand_on(inner, &mut ended);
+        // A ring finds it idle from here on, so it looks once more before it waits.
+        inner.lanes.set_idle(number, calls.len() < calls_max);
+        if calls.len() < calls_max && inner.lanes.look(Yard::has_runs) {
+            // What is there may be kept from it by a limit: then the end of a call rings.
+            if let Some(run) = inner.lanes.take_run() {
+                inner.lanes.set_idle(number, false);
+                let mut call = Box::pin(process(inner, run));
+                match futures_util::poll!(call.as_mut()) {
+                    Poll::Ready(end) => ended.push(end),
+                    Poll::Pending => calls.push(call),
+                }
+                continue;
             }
         }
         tokio::select! {
             biased;
-            _ = calls.next(), if !calls.is_empty() => {}
+            Some(end) = calls.next(), if !calls.is_empty() => ended.push(end),
             () = bell.notified(), if calls.len() < calls_max => {}
             _ = stop.changed() => {
                 // What is under way ends within its own limits.
-                while calls.next().await.is_some() {}
+                while let Some(end) = calls.next().await {
+                    ended.push(end);
+                    hand_on(inner, &mut ended);
+                }
                 return;
             }
         }
+        inner.lanes.set_idle(number, false);
     }
 }
 
-/// One run: its plugin is called and its requests are handed on, or what it ended with is recorded.
-async fn process(inner: &Arc<Inner>, run: Run) {
+/// Calls that have ended are handed on together, up to so many: a lock and a ring for all of them.
+const ENDED_TOGETHER: usize = 8;
+
+/// How a run's call ended.
+struct End {
+    run: Run,
+    call: CallFacts,
+    what: What,
+}
+
+enum What {
+    /// These requests are owed.
+    Requests(Vec<Request>),
+    Skipped(String),
+    Parked(Fault),
+    Expired,
+    /// The host could not do its part, and tries once more.
+    Again,
+}
+
+/// One run: its plugin is called.
+async fn process(inner: &Arc<Inner>, run: Run) -> End {
     let age_max = inner.limits.delivery.age_ms_max;
+    let end = |run, call, what| End { run, call, what };
     if inner.clock.now().since_millis(run.event.key.time()) > age_max {
-        return ended(inner, &run, CallFacts::default(), RunEnd::Expired);
+        return end(run, CallFacts::default(), What::Expired);
     }
     let component = match inner.plugins.loaded(&run.pinned.digest) {
         Some(component) => component,
@@ -73,20 +120,151 @@ async fn process(inner: &Arc<Inner>, run: Run) {
             Err(fault) => return unavailable(inner, run, fault).await,
         },
     };
-    let called = call(inner, &component, &run).await;
-    match called.outcome {
-        Err(fault) if fault.code == ParkCode::Unavailable => unavailable(inner, run, fault).await,
-        Err(fault) => parked(inner, &run, called.facts, fault),
-        Ok(Outcome::Skip(reason)) => skipped(inner, &run, called.facts, reason),
-        Ok(Outcome::Reject(reason)) => parked(inner, &run, called.facts, Fault::new(ParkCode::Rejected, reason)),
-        Ok(Outcome::Deliver(requests)) if requests.is_empty() => {
-            skipped(inner, &run, called.facts, "the plugin asked for no request".to_owned());
-        }
+    let Called { outcome, facts } = call(inner, &component, &run).await;
+    let what = match outcome {
+        Err(fault) if fault.code == ParkCode::Unavailable => return unavailable(inner, run, fault).await,
+        Err(fault) => What::Parked(fault),
+        Ok(Outcome::Skip(reason)) => What::Skipped(reason),
+        Ok(Outcome::Reject(reason)) => What::Parked(Fault::new(ParkCode::Rejected, reason)),
+        Ok(Outcome::Deliver(requests)) if requests.is_empty() => What::Skipped("the plugin asked for no request".to_owned()),
         Ok(Outcome::Deliver(requests)) => match plan(requests, &run.pinned.facts) {
-            Ok(requests) => handed_on(inner, &run, called.facts, requests),
-            Err(fault) => parked(inner, &run, called.facts, fault),
+            Ok(requests) => What::Requests(requests),
+            Err(fault) => What::Parked(fault),
         },
+    };
+    end(run, facts, what)
+}
+
+/// The host could not do its part. It tries once more; then the run waits for somebody to act.
+async fn unavailable(inner: &Arc<Inner>, run: Run, fault: Fault) -> End {
+    let what = if run.second_try {
+        What::Parked(fault)
+    } else {
+        inner.clock.sleep_until(inner.clock.now().plus_millis(AGAIN_AFTER_MS)).await;
+        What::Again
+    };
+    End {
+        run,
+        call: CallFacts::default(),
+        what,
     }
+}
+
+/// How long the host waits before it tries its part again.
+const AGAIN_AFTER_MS: u64 = 500;
+
+/// Requests go on to wait for their targets; what ended without any is recorded.
+fn hand_on(inner: &Arc<Inner>, ended: &mut Vec<End>) {
+    if ended.is_empty() {
+        return;
+    }
+    // What takes time is done before the lock is taken.
+    let prepared: Vec<(End, Vec<Sending>)> = ended
+        .drain(..)
+        .map(|mut end| {
+            let sendings = sendings(&mut end);
+            (end, sendings)
+        })
+        .collect();
+    let records = inner.lanes.step_after(|yard, after| {
+        let mut records = Vec::new();
+        for (end, sendings) in prepared {
+            records.extend(one_ended(yard, after, end, sendings));
+        }
+        records
+    });
+    inner.lanes.ended.notify_waiters();
+    if !records.is_empty() {
+        inner.store.record_outcomes(records);
+    }
+}
+
+/// The deliveries of a run that has ended with requests, but for those that have their row already.
+fn sendings(end: &mut End) -> Vec<Sending> {
+    let What::Requests(requests) = &mut end.what else {
+        return Vec::new();
+    };
+    let run = &end.run;
+    let source = run_source(run.run, run.salt, run.pinned.id);
+    let count = u16::try_from(requests.len()).unwrap_or(u16::MAX);
+    let mut facts = Some(RunFacts {
+        requests: count,
+        version: run.pinned.version,
+        call: std::mem::take(&mut end.call),
+    });
+    let numbered = std::mem::take(requests).into_iter().zip(0_u16..);
+    let sending = |(request, ordinal): (Request, u16)| Sending {
+        delivery: DeliveryRef { run: run.run, ordinal },
+        id: source.delivery_id(ordinal),
+        stage: Stage::First {
+            facts: if ordinal == 0 { facts.take() } else { None },
+            digest: request.digest(),
+        },
+        request,
+    };
+    numbered
+        .filter(|(_, ordinal)| !run.recorded.contains(ordinal))
+        .map(sending)
+        .collect()
+}
+
+/// Tells the yard of one end, and gives what is to be recorded of it at once.
+fn one_ended(yard: &mut Yard, after: &mut After, end: End, sendings: Vec<Sending>) -> Vec<Record> {
+    let End { run, call, what } = end;
+    let facts = RunFacts {
+        requests: 0,
+        version: run.pinned.version,
+        call,
+    };
+    let (end, fault) = match what {
+        What::Again => {
+            yard.call_again(run);
+            return Vec::new();
+        }
+        What::Requests(_) if sendings.is_empty() => {
+            // All rows were there: what is left is the row of the queue.
+            yard.call_ended(run.run, Vec::new());
+            return vec![Record::Complete(run.run)];
+        }
+        What::Requests(_) => {
+            yard.count_fault(run.run.integration, false, after);
+            let refused = yard.call_ended(run.run, sendings);
+            return refused
+                .into_iter()
+                .map(|(sending, row)| first(sending, None, Next::Held, row))
+                .collect();
+        }
+        What::Skipped(reason) => (RunEnd::Skipped { reason }, Some(false)),
+        What::Expired => (RunEnd::Expired, None),
+        // A reject is an answer: it neither counts as a fault nor ends a row of them.
+        What::Parked(fault) => {
+            let is_fault = fault.code.is_fault();
+            (
+                RunEnd::Parked {
+                    code: fault.code,
+                    reason: fault.message,
+                    stop: false,
+                },
+                is_fault.then_some(true),
+            )
+        }
+    };
+    let stops = fault.is_some_and(|fault| yard.count_fault(run.run.integration, fault, after));
+    yard.call_ended(run.run, Vec::new());
+    let queued = yard.row_follows(run.run).queued;
+    let end = match end {
+        RunEnd::Parked { code, reason, .. } if stops => {
+            error!(organization = %run.organization, integration = %run.pinned.id, plugin = %run.pinned.facts.plugin, "too many faults in a row: the plugin is not called until somebody acts");
+            RunEnd::Parked { code, reason, stop: true }
+        }
+        end => end,
+    };
+    vec![Record::Ended {
+        run: run.run,
+        facts,
+        end,
+        queued,
+    }]
 }
 
 async fn load(inner: &Arc<Inner>, digest: Digest) -> Result<Component, Fault> {
@@ -153,92 +331,3 @@ fn seed(key: Key, event: &str, integration: &str, generation: u32) -> [u8; 32] {
     hash.update(generation.to_be_bytes());
     hash.finalize().into()
 }
-
-/// The requests go on to wait for their targets.
-fn handed_on(inner: &Arc<Inner>, run: &Run, call: CallFacts, requests: Vec<Request>) {
-    inner
-        .lanes
-        .step_after(|yard, after| yard.count_fault(run.run.integration, false, after));
-    let source = run_source(run.run, run.salt, run.pinned.id);
-    let count = u16::try_from(requests.len()).unwrap_or(u16::MAX);
-    let mut facts = Some(RunFacts {
-        requests: count,
-        version: run.pinned.version,
-        call,
-    });
-    let sendings = requests
-        .into_iter()
-        .zip(0_u16..)
-        .filter(|(_, ordinal)| !run.recorded.contains(ordinal))
-        .map(|(request, ordinal)| Sending {
-            delivery: DeliveryRef { run: run.run, ordinal },
-            id: source.delivery_id(ordinal),
-            stage: Stage::First {
-                facts: if ordinal == 0 { facts.take() } else { None },
-                digest: request.digest(),
-            },
-            request,
-        });
-    let sendings: Vec<Sending> = sendings.collect();
-    if sendings.is_empty() {
-        // All rows were there: what is left is the row of the queue, which goes with a record of the run.
-        inner.lanes.step(|yard| yard.call_ended(run.run, Vec::new()));
-        return inner.store.record_outcomes([Record::Complete(run.run)]);
-    }
-    let refused = inner.lanes.step(|yard| yard.call_ended(run.run, sendings));
-    if !refused.is_empty() {
-        let held = refused
-            .into_iter()
-            .map(|(sending, last)| crate::deliver::first(sending, None, Next::Held, last));
-        debug!(organization = %run.organization, integration = %run.pinned.id, "a target has too many deliveries: some are held");
-        inner.store.record_outcomes(held);
-    }
-}
-
-fn skipped(inner: &Arc<Inner>, run: &Run, call: CallFacts, reason: String) {
-    inner
-        .lanes
-        .step_after(|yard, after| yard.count_fault(run.run.integration, false, after));
-    ended(inner, run, call, RunEnd::Skipped { reason });
-}
-
-fn parked(inner: &Arc<Inner>, run: &Run, call: CallFacts, fault: Fault) {
-    let integration = run.run.integration;
-    let stop = fault.code.is_fault() && inner.lanes.step_after(|yard, after| yard.count_fault(integration, true, after));
-    if stop {
-        error!(organization = %run.organization, integration = %run.pinned.id, plugin = %run.pinned.facts.plugin, "too many faults in a row: the plugin is not called until somebody acts");
-    }
-    ended(
-        inner,
-        run,
-        call,
-        RunEnd::Parked {
-            code: fault.code,
-            reason: fault.message,
-            stop,
-        },
-    );
-}
-
-fn ended(inner: &Arc<Inner>, run: &Run, call: CallFacts, end: RunEnd) {
-    inner.lanes.step(|yard| yard.call_ended(run.run, Vec::new()));
-    inner.lanes.ended.notify_waiters();
-    let facts = RunFacts {
-        requests: 0,
-        version: run.pinned.version,
-        call,
-    };
-    inner.store.record_outcomes([Record::Ended { run: run.run, facts, end }]);
-}
-
-/// The host could not do its part. It tries once more; then the run waits for somebody to act.
-async fn unavailable(inner: &Arc<Inner>, run: Run, fault: Fault) {
-    if run.second_try {
-        return parked(inner, &run, CallFacts::default(), fault);
-    }
-    inner.clock.sleep_until(inner.clock.now().plus_millis(AGAIN_AFTER_MS)).await;
-    inner.lanes.step(|yard| yard.call_again(run));
-}
-
-/// How long the host waits before it tries its part again.
-const AGAIN_AFTER_MS: u64 = 500;

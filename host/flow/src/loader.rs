@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use crate::deliver::first;
-use crate::lanes::{Load, Run, Sending, Stage, place_bytes};
+use crate::lanes::{Load, RowFollows, Run, Sending, Stage, place_bytes};
 use crate::river::Inner;
 
 /// Runs or deliveries read at once for one lane: what a target may have in flight, so that a window fits into what may wait for it.
@@ -158,7 +158,15 @@ async fn due(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) ->
             counted,
             next: hookmill_store::Next::Held,
         },
-        Stage::First { .. } => first(sending, None, hookmill_store::Next::Held, false),
+        Stage::First { .. } => first(
+            sending,
+            None,
+            hookmill_store::Next::Held,
+            RowFollows {
+                last: false,
+                queued: false,
+            },
+        ),
     });
     inner.store.record_outcomes(held);
     Ok(())

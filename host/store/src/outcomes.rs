@@ -23,13 +23,14 @@ struct First<'a> {
     next: Next,
     frozen: Option<&'a Bytes>,
     last: bool,
+    queued: bool,
 }
 
 impl Desk<'_> {
     /// Writes one record; one that is on disk already changes nothing.
     pub(crate) fn record(&mut self, record: &Record) -> rusqlite::Result<Recorded> {
         match record {
-            Record::Ended { run, facts, end } => self.run_ended(*run, facts, end),
+            Record::Ended { run, facts, end, queued } => self.run_ended(*run, facts, end, *queued),
             Record::First {
                 delivery,
                 facts,
@@ -39,6 +40,7 @@ impl Desk<'_> {
                 next,
                 frozen,
                 last,
+                queued,
             } => self.first_attempt(&First {
                 delivery: *delivery,
                 facts: facts.as_ref(),
@@ -48,6 +50,7 @@ impl Desk<'_> {
                 next: *next,
                 frozen: frozen.as_ref(),
                 last: *last,
+                queued: *queued,
             }),
             Record::Again {
                 delivery,
@@ -120,7 +123,7 @@ impl Desk<'_> {
         Ok(find.query_row([integration.0], |row| row.get(0)).optional()?.unwrap_or(true))
     }
 
-    fn run_ended(&mut self, run: RunRef, facts: &RunFacts, end: &RunEnd) -> rusqlite::Result<Recorded> {
+    fn run_ended(&mut self, run: RunRef, facts: &RunFacts, end: &RunEnd, queued: bool) -> rusqlite::Result<Recorded> {
         let (state, code, reason) = match end {
             RunEnd::Skipped { reason } => (RunState::Skipped, None, Some(reason.as_str())),
             RunEnd::Parked { code, reason, .. } if !self.is_deleted(run.integration)? => {
@@ -154,7 +157,9 @@ impl Desk<'_> {
                 .prepare_cached("UPDATE integration SET stopped = 1 WHERE key = ?1")?
                 .execute([run.integration.0])?;
         }
-        self.dequeue(run)?;
+        if queued {
+            self.dequeue(run)?;
+        }
         Ok(Recorded {
             run,
             ordinal: None,
@@ -201,7 +206,7 @@ impl Desk<'_> {
         if inserted > 0 {
             self.after_failure(first, next, due)?;
         }
-        if first.last {
+        if first.last && first.queued {
             self.dequeue(run)?;
         }
         Ok(Recorded {

@@ -248,6 +248,8 @@ pub enum Record {
         facts: RunFacts,
         /// How.
         end: RunEnd,
+        /// Whether it has a row of the queue, which goes with it.
+        queued: bool,
     },
     /// A request's first attempt ended, or none was made.
     First {
@@ -265,8 +267,10 @@ pub enum Record {
         next: Next,
         /// The frozen request, unless it was delivered.
         frozen: Option<Bytes>,
-        /// Whether it is its run's last missing row: a row of the queue goes with it.
+        /// Whether it is its run's last missing row.
         last: bool,
+        /// Whether its run has a row of the queue, which goes with the last one.
+        queued: bool,
     },
     /// A further attempt ended, or could not be made for a fault of the host's own.
     Again {

@@ -97,6 +97,7 @@ impl Store {
             drawer,
             folder: folder.clone(),
             disk_free_bytes_min: settings.disk_free_bytes_min,
+            runtime: tokio::runtime::Handle::try_current().ok(),
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())

@@ -5,7 +5,7 @@ mod lane;
 mod work;
 mod yard;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hookmill_domain::integration::IntegrationKey;
@@ -13,14 +13,17 @@ use hookmill_domain::limits::Limits;
 use hookmill_store::Store;
 use tokio::sync::Notify;
 
-pub(crate) use work::{Run, Sending, Stage, place_bytes};
+pub(crate) use work::{RowFollows, Run, Sending, Stage, place_bytes};
 pub(crate) use yard::{After, Load, Yard};
+
+/// Runs for which one thread is enough: waking a second one costs more than it saves.
+const RUNS_A_THREAD: usize = 32;
 
 /// The yard, and rings for threads that call plugins, tasks that send, and tasks that read.
 pub(crate) struct Lanes {
     yard: Mutex<Yard>,
-    /// One for each thread that calls plugins.
-    runs: Vec<Arc<Notify>>,
+    /// One for each thread that calls plugins, and whether it waits.
+    runs: Vec<(Arc<Notify>, AtomicBool)>,
     /// Workers that wait for a delivery, and who makes more of them when none waits.
     pub(crate) idle: AtomicU32,
     pub(crate) workers: Notify,
@@ -36,7 +39,7 @@ impl Lanes {
     pub(crate) fn new(limits: Limits, threads: usize, calls_max: u32, store: Store) -> Lanes {
         Lanes {
             yard: Mutex::new(Yard::new(limits, calls_max)),
-            runs: (0..threads).map(|_| Arc::default()).collect(),
+            runs: (0..threads).map(|_| (Arc::default(), AtomicBool::new(false))).collect(),
             idle: AtomicU32::new(0),
             workers: Notify::new(),
             no_worker: Notify::new(),
@@ -49,7 +52,12 @@ impl Lanes {
 
     /// The bell of a thread that calls plugins.
     pub(crate) fn run_bell(&self, thread: usize) -> Arc<Notify> {
-        self.runs[thread].clone()
+        self.runs[thread].0.clone()
+    }
+
+    /// Says whether a thread that calls plugins is about to wait.
+    pub(crate) fn set_idle(&self, thread: usize, idle: bool) {
+        self.runs[thread].1.store(idle, Ordering::SeqCst);
     }
 
     /// One step. Whatever it made ready is rung for.
@@ -58,14 +66,14 @@ impl Lanes {
         let timer = yard.first_timer();
         let value = step(&mut yard);
         let (runs, sendings, loads, sooner) = (
-            yard.has_runs(),
+            yard.ready_runs(),
             yard.has_sendings(),
             yard.has_loads(),
             yard.first_timer().is_some_and(|at| timer.is_none_or(|timer| at < timer)),
         );
         drop(yard);
-        if runs {
-            self.runs.iter().for_each(|bell| bell.notify_one());
+        if runs > 0 {
+            self.ring_for_runs(runs);
         }
         if sendings {
             self.ring_for_sendings();
@@ -126,10 +134,18 @@ impl Lanes {
         look(&self.lock())
     }
 
+    /// Rings for as many idle threads as there is work for. A busy one looks again before it waits.
+    fn ring_for_runs(&self, runs: usize) {
+        let idle = self.runs.iter().filter(|(_, idle)| idle.load(Ordering::SeqCst));
+        for (bell, _) in idle.take(1 + runs / RUNS_A_THREAD) {
+            bell.notify_one();
+        }
+    }
+
     /// A worker that waits takes it; if none waits, one is made. A worker that was rung for looks again before it waits, so a ring is
     /// never lost.
     fn ring_for_sendings(&self) {
-        if self.idle.load(Ordering::Acquire) > 0 {
+        if self.idle.load(Ordering::SeqCst) > 0 {
             self.workers.notify_one();
         } else {
             self.no_worker.notify_one();

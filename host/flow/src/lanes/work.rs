@@ -79,6 +79,17 @@ pub(crate) struct Open {
     pub(crate) unrecorded: u16,
     /// Whether it has a row of the queue.
     pub(crate) queued: bool,
+    /// Its last row is on its way to the store.
+    pub(crate) ended: bool,
+}
+
+/// A row that is about to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowFollows {
+    /// It is its run's last one.
+    pub(crate) last: bool,
+    /// Its run has a row of the queue.
+    pub(crate) queued: bool,
 }
 
 /// Events with runs that only memory knows: the low-water mark stands below the first of them.

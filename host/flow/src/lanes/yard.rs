@@ -11,7 +11,7 @@ use hookmill_domain::time::Time;
 use hookmill_store::{Accepted, Committed, DeliveryRef, Record, Recorded, RunRef};
 
 use super::lane::{Lane, Standing};
-use super::work::{Open, Pins, Run, Sending, Stage, place_bytes};
+use super::work::{Open, Pins, RowFollows, Run, Sending, Stage, place_bytes};
 
 /// A place is given up for a row of the queue once so many newer events stand above it, so that a start has little to look through.
 const NEWER_EVENTS_MAX: u64 = 10_000;
@@ -65,6 +65,8 @@ pub(crate) struct Yard {
     pins: Pins,
     accepted_since_mark: u64,
     bytes: u64,
+    /// Runs that wait for their plugin.
+    ready: usize,
     calls: u32,
     in_flight: u32,
     closing: bool,
@@ -93,6 +95,7 @@ impl Yard {
             pins: Pins::default(),
             accepted_since_mark: 0,
             bytes: 0,
+            ready: 0,
             calls: 0,
             in_flight: 0,
             closing: false,
@@ -192,12 +195,14 @@ impl Yard {
                     bytes,
                     unrecorded: 0,
                     queued: false,
+                    ended: false,
                 },
             );
             let runs = lane.runs();
             self.charge(run.organization, bytes);
-            let lane = self.lane(run.integration, run.organization);
             if runs {
+                self.ready += 1;
+                let lane = self.lane(run.integration, run.organization);
                 lane.ready.push_back(Run {
                     run,
                     event: event.clone(),
@@ -243,7 +248,10 @@ impl Yard {
 
     /// A run gets a row of the queue, and goes on.
     fn unpin(&mut self, run: RunRef, after: &mut After) {
-        if let Some(open) = self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.get_mut(&run)) {
+        // What has ended has its rows on their way, before any mark that passes it.
+        if let Some(open) = self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.get_mut(&run))
+            && !open.ended
+        {
             open.queued = true;
             after.records.push(Record::Enqueue(run));
         }
@@ -316,6 +324,7 @@ impl Yard {
                 organization.lanes.push_back(integration);
             }
             if run.is_some() {
+                self.ready = self.ready.saturating_sub(1);
                 self.look(integration);
                 return run;
             }
@@ -342,7 +351,7 @@ impl Yard {
 
     /// A call has ended with these requests: they wait for their targets. Those whose target has too many come back, to be written down as
     /// held; with each, whether it is its run's last row.
-    pub(crate) fn call_ended(&mut self, run: RunRef, sendings: Vec<Sending>) -> Vec<(Sending, bool)> {
+    pub(crate) fn call_ended(&mut self, run: RunRef, sendings: Vec<Sending>) -> Vec<(Sending, RowFollows)> {
         self.count_call_end(run.organization);
         if let Some(open) = self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.get_mut(&run)) {
             open.unrecorded = u16::try_from(sendings.len()).unwrap_or(u16::MAX);
@@ -364,6 +373,7 @@ impl Yard {
         self.count_call_end(run.run.organization);
         let integration = run.run.integration;
         if let Some(lane) = self.lanes.get_mut(&integration) {
+            self.ready += 1;
             lane.ready.push_back(Run { second_try: true, ..run });
         }
         self.offer_lane(integration);
@@ -395,6 +405,7 @@ impl Yard {
     fn empty(&mut self, integration: IntegrationKey, after: &mut After) {
         let Some(lane) = self.lanes.get_mut(&integration) else { return };
         let ready = std::mem::take(&mut lane.ready);
+        self.ready = self.ready.saturating_sub(ready.len());
         for run in ready {
             self.drop_place(run.run, after);
         }
@@ -425,14 +436,22 @@ impl Yard {
     /// Puts a target into its organization's ring if it has a delivery that may be taken.
     fn offer_target(&mut self, integration: IntegrationKey, name: Option<String>) {
         let per_target = self.limits.delivery.in_flight_max_per_target;
-        let per_organization = self.limits.delivery.in_flight_max_per_organization;
         let Some(lane) = self.lanes.get_mut(&integration) else { return };
         let key = lane.organization;
-        let Some(target) = lane.targets.get_mut(&name) else { return };
-        if !target.in_ring && target.is_waiting() && target.in_flight < per_target {
+        if let Some(target) = lane.targets.get_mut(&name)
+            && !target.in_ring
+            && target.is_waiting()
+            && target.in_flight < per_target
+        {
             target.in_ring = true;
             self.organizations.entry(key).or_default().targets.push_back((integration, name));
         }
+        self.offer_sender(key);
+    }
+
+    /// Puts an organization into the ring of those with deliveries that may be taken, if it has one.
+    fn offer_sender(&mut self, key: OrganizationKey) {
+        let per_organization = self.limits.delivery.in_flight_max_per_organization;
         let organization = self.organizations.entry(key).or_default();
         if !organization.in_targets_ring && !organization.targets.is_empty() && organization.in_flight < per_organization {
             organization.in_targets_ring = true;
@@ -445,32 +464,14 @@ impl Yard {
         if self.closing || self.in_flight >= self.limits.delivery.in_flight_max {
             return None;
         }
-        let per_target = self.limits.delivery.in_flight_max_per_target;
-        let per_organization = self.limits.delivery.in_flight_max_per_organization;
         while let Some(key) = self.senders.pop_front() {
             let organization = self.organizations.entry(key).or_default();
             organization.in_targets_ring = false;
             let Some((integration, name)) = organization.targets.pop_front() else {
                 continue;
             };
-            let Some(target) = self.lanes.get_mut(&integration).and_then(|lane| lane.targets.get_mut(&name)) else {
-                continue;
-            };
-            target.in_ring = false;
-            let sending = target.pop();
-            if sending.is_some() {
-                target.in_flight += 1;
-                organization.in_flight += 1;
-                self.in_flight += 1;
-            }
-            if target.is_waiting() && target.in_flight < per_target {
-                target.in_ring = true;
-                organization.targets.push_back((integration, name));
-            }
-            if !organization.targets.is_empty() && organization.in_flight < per_organization {
-                organization.in_targets_ring = true;
-                self.senders.push_back(key);
-            }
+            let sending = self.take_sending_of(key, integration, name);
+            self.offer_sender(key);
             if sending.is_some() {
                 return sending;
             }
@@ -478,8 +479,25 @@ impl Yard {
         None
     }
 
-    /// An attempt has ended, or was not made. Says whether its run has no other row to be written.
-    pub(crate) fn attempt_ended(&mut self, sending: &Sending) -> bool {
+    fn take_sending_of(&mut self, key: OrganizationKey, integration: IntegrationKey, name: Option<String>) -> Option<Sending> {
+        let per_target = self.limits.delivery.in_flight_max_per_target;
+        let target = self.lanes.get_mut(&integration)?.targets.get_mut(&name)?;
+        target.in_ring = false;
+        let sending = target.pop()?;
+        target.in_flight += 1;
+        let more = target.is_waiting() && target.in_flight < per_target;
+        target.in_ring = more;
+        let organization = self.organizations.entry(key).or_default();
+        organization.in_flight += 1;
+        self.in_flight += 1;
+        if more {
+            organization.targets.push_back((integration, name));
+        }
+        Some(sending)
+    }
+
+    /// An attempt has ended, or was not made.
+    pub(crate) fn attempt_ended(&mut self, sending: &Sending) -> RowFollows {
         let run = sending.delivery.run;
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(organization) = self.organizations.get_mut(&run.organization) {
@@ -501,26 +519,33 @@ impl Yard {
                 lane.targets.remove(&name);
             }
         }
-        let last = match sending.stage {
+        let row = match sending.stage {
             Stage::First { .. } => self.row_follows(run),
             Stage::Again { bytes, .. } => {
                 self.discharge(run.organization, bytes);
-                false
+                RowFollows {
+                    last: false,
+                    queued: false,
+                }
             }
         };
         self.offer_target(run.integration, name);
         self.offer_lane(run.integration);
-        last
+        row
     }
 
-    /// A row of a run is about to be written. `true`: it is the last one.
-    pub(crate) fn row_follows(&mut self, run: RunRef) -> bool {
+    /// A row of a run is about to be written.
+    pub(crate) fn row_follows(&mut self, run: RunRef) -> RowFollows {
         match self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.get_mut(&run)) {
             Some(open) => {
                 open.unrecorded = open.unrecorded.saturating_sub(1);
-                open.unrecorded == 0
+                open.ended = open.unrecorded == 0;
+                RowFollows {
+                    last: open.ended,
+                    queued: open.queued,
+                }
             }
-            None => true,
+            None => RowFollows { last: true, queued: true },
         }
     }
 
@@ -599,8 +624,10 @@ impl Yard {
                         bytes,
                         unrecorded: 0,
                         queued: true,
+                        ended: false,
                     },
                 );
+                self.ready += 1;
                 lane.ready.push_back(run);
             }
         }
@@ -824,9 +851,14 @@ impl Yard {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Whether there is something to take.
+    /// Whether there is a run to take, limits apart.
     pub(crate) fn has_runs(&self) -> bool {
         !self.closing && !self.runners.is_empty()
+    }
+
+    /// About how many runs there are to take.
+    pub(crate) fn ready_runs(&self) -> usize {
+        if self.has_runs() { self.ready.max(1) } else { 0 }
     }
 
     pub(crate) fn has_sendings(&self) -> bool {
@@ -840,5 +872,221 @@ impl Yard {
     /// Payload bytes in memory.
     pub(crate) fn payload_bytes(&self) -> u64 {
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use hookmill_domain::digest::Digest;
+    use hookmill_domain::ids::{IntegrationId, RunSource, Salt};
+    use hookmill_domain::outcome::Method;
+    use hookmill_domain::request::Request;
+
+    use super::*;
+
+    fn limits() -> Limits {
+        let mut limits = Limits::default();
+        limits.delivery.in_flight_max_per_target = 2;
+        limits.delivery.in_flight_max_per_organization = 3;
+        limits.delivery.in_flight_max = 5;
+        limits
+    }
+
+    fn sending(number: i64, organization: i64, integration: i64, target: Option<&str>, again: bool) -> Sending {
+        let run = RunRef {
+            event: Key::from_i64(number).expect("positive"),
+            generation: 0,
+            integration: IntegrationKey(integration),
+            organization: OrganizationKey(organization),
+        };
+        let integration = IntegrationId::from_bytes([7; 16]);
+        let source = RunSource {
+            key: run.event,
+            salt: Salt::new(1),
+            integration,
+            generation: 0,
+        };
+        let stage = if again {
+            Stage::Again {
+                was_due: Time::from_millis(0),
+                attempts: 1,
+                counted: 1,
+                bytes: 10,
+            }
+        } else {
+            Stage::First {
+                facts: None,
+                digest: Digest::of(b""),
+            }
+        };
+        let request = Request {
+            target: target.map(|name| name.parse().expect("a name")),
+            method: Method::Post,
+            path: None,
+            query: Vec::new(),
+            headers: Vec::new(),
+            content_type: "text/plain".to_owned(),
+            body: Bytes::new(),
+        };
+        Sending {
+            delivery: DeliveryRef { run, ordinal: 0 },
+            id: source.delivery_id(0),
+            request,
+            stage,
+        }
+    }
+
+    /// Whatever the order of offers and ends: limits hold, and nothing that waits is forgotten.
+    #[test]
+    fn every_delivery_has_its_turn() {
+        for seed in 1..=300_u64 {
+            let mut state = seed;
+            let mut roll = move |sides: u64| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) % sides
+            };
+            let mut yard = Yard::new(limits(), 4);
+            let (mut offered, mut refused, mut taken, mut under_way) = (0, 0, 0, Vec::new());
+            for number in 1..400 {
+                if roll(3) > 0 {
+                    let (integration, target) = (roll(4) as i64, [None, Some("review"), Some("far")][roll(3) as usize]);
+                    let sending = sending(number, integration % 2, integration, target, roll(4) == 0);
+                    offered += 1;
+                    refused += usize::from(yard.offer_sending(sending).is_some());
+                }
+                while roll(2) == 0 {
+                    let Some(sending) = yard.take_sending() else { break };
+                    taken += 1;
+                    under_way.push(sending);
+                }
+                assert!(under_way.len() <= 5);
+                if !under_way.is_empty() && roll(2) == 0 {
+                    let ended = under_way.swap_remove(roll(under_way.len() as u64) as usize);
+                    yard.attempt_ended(&ended);
+                }
+            }
+            loop {
+                while let Some(sending) = yard.take_sending() {
+                    taken += 1;
+                    under_way.push(sending);
+                }
+                let Some(ended) = under_way.pop() else { break };
+                yard.attempt_ended(&ended);
+            }
+            assert_eq!(taken + refused, offered, "seed {seed}: something that waits is forgotten");
+            assert_eq!(yard.under_way(), (0, 0));
+        }
+    }
+
+    #[test]
+    fn first_attempts_get_three_turns_in_four() {
+        let mut yard = Yard::new(Limits::default(), 4);
+        for number in 1..=8 {
+            assert!(yard.offer_sending(sending(number, 1, 1, None, true)).is_none());
+            assert!(yard.offer_sending(sending(100 + number, 1, 1, None, false)).is_none());
+        }
+        let firsts = (0..8).filter(|_| {
+            let sending = yard.take_sending().expect("sixteen wait");
+            matches!(sending.stage, Stage::First { .. })
+        });
+        assert_eq!(firsts.count(), 6);
+    }
+
+    fn pinned(integration: i64) -> Arc<Pinned> {
+        let facts = hookmill_domain::integration::Facts {
+            events: Vec::new(),
+            inboxes: None,
+            projects: None,
+            enabled: true,
+            plugin: hookmill_domain::integration::PluginRef::passthrough(),
+            config: "null".into(),
+            targets: Vec::new(),
+        };
+        let id = IntegrationId::from_bytes([7; 16]);
+        Arc::new(Pinned {
+            key: IntegrationKey(integration),
+            id,
+            facts,
+            version: 1,
+            digest: Digest::of(b""),
+        })
+    }
+
+    fn accepted(number: i64, organization: i64, integrations: &[i64], place: bool) -> Committed {
+        let event = Arc::new(hookmill_store::Event {
+            key: Key::from_i64(number).expect("positive"),
+            salt: Salt::new(1),
+            organization: OrganizationKey(organization),
+            kind: "document_text".parse().expect("a kind"),
+            inbox: None,
+            project: None,
+            data: Bytes::from_static(b"{}"),
+        });
+        let snapshot = Arc::new(hookmill_domain::revision::Snapshot {
+            organization: OrganizationKey(organization),
+            name: "contractfit1".parse().expect("a name"),
+            revision: hookmill_domain::integration::Revision { organization: 1, host: 1 },
+            integrations: Vec::new(),
+        });
+        let owed = integrations
+            .iter()
+            .map(|key| hookmill_store::Owed {
+                pinned: pinned(*key),
+                place,
+            })
+            .collect();
+        Committed {
+            accepted: vec![Accepted { event, snapshot, owed }],
+            recorded: Vec::new(),
+        }
+    }
+
+    fn serve(yard: &mut Yard, integration: i64, organization: i64) {
+        let mut after = After::default();
+        yard.set_standing(
+            IntegrationKey(integration),
+            OrganizationKey(organization),
+            1,
+            None,
+            false,
+            &mut after,
+        );
+    }
+
+    #[test]
+    fn organizations_take_turns_at_the_plugins() {
+        let mut yard = Yard::new(Limits::default(), 16);
+        for integration in [1, 2, 3] {
+            serve(&mut yard, integration, if integration == 3 { 2 } else { 1 });
+        }
+        for number in 1..=20 {
+            yard.committed(accepted(number, 1, &[1, 2], true));
+        }
+        yard.committed(accepted(21, 2, &[3], true));
+        yard.committed(accepted(22, 2, &[3], true));
+        let turns: Vec<i64> = (0..4).map(|_| yard.take_run().expect("there are many").run.integration.0).collect();
+        assert_eq!(turns, [1, 3, 2, 3]);
+    }
+
+    #[test]
+    fn what_is_paused_leaves_memory_for_the_queue_and_does_not_pin_the_mark() {
+        let mut yard = Yard::new(Limits::default(), 16);
+        serve(&mut yard, 1, 1);
+        let mut after = yard.committed(accepted(50, 1, &[1], true));
+        assert!(yard.payload_bytes() > 0);
+        assert_eq!(yard.mark().map(Key::as_i64), Some(49));
+        yard.set_standing(IntegrationKey(1), OrganizationKey(1), 2, Some(Hold::Paused), false, &mut after);
+        assert!(matches!(after.records[..], [Record::Enqueue(_)]));
+        assert_eq!((yard.payload_bytes(), yard.mark().map(Key::as_i64)), (0, Some(50)));
+        assert!(yard.take_run().is_none());
+        // A stale word of an earlier version does not start it again.
+        yard.set_standing(IntegrationKey(1), OrganizationKey(1), 1, None, false, &mut after);
+        yard.committed(accepted(51, 1, &[1], false));
+        assert!(yard.take_run().is_none());
     }
 }
