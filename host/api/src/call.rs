@@ -20,7 +20,7 @@ pub(crate) struct Call {
     /// Who.
     pub(crate) caller: Caller,
     query: Arc<str>,
-    if_match: Option<HeaderValue>,
+    pub(crate) if_match: Option<HeaderValue>,
 }
 
 impl Call {

@@ -1,6 +1,6 @@
 //! Deliveries and their attempts: listed, read, and tried again when their attempts are used up.
 
-use axum::Json;
+use crate::json::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::digest::Digest;

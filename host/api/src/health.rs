@@ -1,6 +1,6 @@
 //! Whether the host is up, and whether it can work. Both are asked without a key.
 
-use axum::Json;
+use crate::json::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;

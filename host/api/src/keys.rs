@@ -1,6 +1,6 @@
 //! API keys: made, listed and deleted by operators and by organizations' admins. A key's text is shown once, when it is made.
 
-use axum::Json;
+use crate::json::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::api_key::{ApiKey, Role};

@@ -30,6 +30,7 @@ mod front;
 mod health;
 mod held;
 mod integrations;
+mod json;
 mod keys;
 mod listing;
 mod media;

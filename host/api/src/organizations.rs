@@ -1,6 +1,6 @@
 //! Organizations: made, listed and changed by operators; each may be read by its own keys.
 
-use axum::Json;
+use crate::json::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::address::Allow;

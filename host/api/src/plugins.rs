@@ -1,6 +1,6 @@
 //! `POST /plugins?name=…`: a component is uploaded, and is a new version of that plugin if its bytes are new.
 
-use axum::Json;
+use crate::json::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::digest::Digest;
@@ -11,6 +11,7 @@ use hookmill_domain::time::Time;
 use hookmill_flow::Upload;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::body::{Reading, discard_refused, read_whole};
 use crate::call::{Call, headers_and_body};
@@ -30,6 +31,9 @@ struct UploadShown {
     version: u32,
     digest: Digest,
     contract: String,
+    /// JSON Schema of its configuration, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<Box<RawValue>>,
     active: bool,
     new: bool,
     /// Runs that wait for somebody to act: an upload resumes none by itself.
@@ -106,6 +110,7 @@ fn shown(upload: Upload, component_bytes: u64, organization: Option<Organization
         version: upload.version.version,
         digest: upload.version.digest,
         contract: upload.version.contract,
+        schema: upload.version.schema.and_then(|schema| RawValue::from_string(schema).ok()),
         active: upload.version.active,
         new: upload.new,
         waiting: upload.waiting,

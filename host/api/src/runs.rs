@@ -1,6 +1,6 @@
 //! Runs: listed, read, and resumed when they are parked.
 
-use axum::Json;
+use crate::json::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::digest::Digest;

@@ -146,9 +146,10 @@ impl ParkCode {
         ParkCode::ALL.into_iter().find(|code| code.as_str() == text)
     }
 
-    /// Whether it counts towards the ten faults in a row that stop an integration's calls. A reject is an answer, not a fault.
+    /// Whether it counts towards the ten faults in a row that stop an integration's calls. A reject is an answer, and a component that can
+    /// not be had is the host's fault.
     pub fn is_fault(self) -> bool {
-        self != ParkCode::Rejected
+        !matches!(self, ParkCode::Rejected | ParkCode::Unavailable)
     }
 }
 

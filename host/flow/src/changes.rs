@@ -16,7 +16,7 @@ use hookmill_store::{
 };
 use tracing::warn;
 
-use crate::loader::Chore;
+use crate::chores::Chore;
 use crate::river::River;
 
 /// Why a change was not made.
@@ -127,11 +127,16 @@ impl River {
 
     /// Makes an API key, and gives its text, which is not kept.
     pub async fn create_api_key(&self, new: NewApiKey) -> Result<(ApiKey, String), ChangeError> {
-        let mut random = [0; KEY_BYTES];
-        self.inner.clock.random(&mut random);
-        let text = format!("hmk_{}", base32(&random));
+        let text = self.new_key_text();
         let key = self.keep_api_key(&text, new).await?;
         Ok((key, text))
+    }
+
+    /// A text for an API key that nobody can guess.
+    pub fn new_key_text(&self) -> String {
+        let mut random = [0; KEY_BYTES];
+        self.inner.clock.random(&mut random);
+        format!("hmk_{}", base32(&random))
     }
 
     /// Keeps an API key whose text somebody has chosen.
@@ -249,7 +254,7 @@ impl River {
                 after,
             );
         });
-        self.bring(Chore::Cancel(key)).await;
+        self.bring(Chore::Cancel(key, organization)).await;
         Ok(())
     }
 
@@ -257,8 +262,8 @@ impl River {
     pub async fn resume_integration(&self, organization: OrganizationKey, id: IntegrationId) -> Result<(), ChangeError> {
         let integration = self.inner.store.integration(organization, id).await?.ok_or(ChangeError::NotFound)?;
         let number = self.inner.store.order_resume(integration.key).await?.ok_or(ChangeError::NotFound)?;
-        self.unstopped(&integration);
-        self.bring(Chore::Resume(number, integration.key)).await;
+        self.unstopped(organization, integration.id).await?;
+        self.bring(Chore::Resume(number, integration.key, organization)).await;
         Ok(())
     }
 
@@ -271,12 +276,15 @@ impl River {
             .integration(organization, view.integration)
             .await?
             .ok_or(ChangeError::NotFound)?;
-        let taken = self.inner.lanes.step_after(|yard, after| yard.suspend(integration.key, after));
+        let taken = self
+            .inner
+            .lanes
+            .step_after(|yard, after| yard.suspend(integration.key, organization, after));
         let resumed = self.inner.store.resume_run(view.run, taken.contains(&view.run)).await;
-        self.inner.lanes.step(|yard| yard.go_on(integration.key));
+        self.inner.lanes.step(|yard| yard.go_on(integration.key, organization));
         match resumed? {
             Resumed::Done(next) => {
-                self.unstopped(&integration);
+                self.unstopped(organization, integration.id).await?;
                 let found = self.inner.store.event(next.event).await?.ok_or(ChangeError::NotFound)?;
                 let next = found.runs.into_iter().find(|run| run.run == next).ok_or(ChangeError::NotFound)?;
                 Ok(next.id)
@@ -338,12 +346,15 @@ impl River {
         deliveries.find(|delivery| delivery.id == id).ok_or(ChangeError::NotFound)
     }
 
-    fn unstopped(&self, integration: &Integration) {
+    /// Lets the lane know that somebody has ended its stop: the integration as it stands after that.
+    async fn unstopped(&self, organization: OrganizationKey, id: IntegrationId) -> Result<(), ChangeError> {
+        let integration = self.inner.store.integration(organization, id).await?.ok_or(ChangeError::NotFound)?;
         self.inner.caches.forget_reach(integration.key);
         let hold = integration.draft.hold();
         self.inner.lanes.step_after(|yard, after| {
-            yard.set_standing(integration.key, integration.organization, integration.version, hold, false, after);
+            yard.set_standing(integration.key, organization, integration.version, hold, integration.stopped, after);
         });
+        Ok(())
     }
 
     async fn bring(&self, chore: Chore) {
@@ -449,7 +460,7 @@ impl River {
         bytes: Bytes,
         activate: bool,
     ) -> Result<Upload, ChangeError> {
-        let _turn = self.inner.uploads.try_acquire().map_err(|_| ChangeError::Busy)?;
+        let _turn = self.inner.uploads.turn(owner).ok_or(ChangeError::Busy)?;
         let digest = Digest::of(&bytes);
         let known = self.inner.store.plugin_with_digest(owner, name.clone(), digest).await?;
         let (inspection, contract, schema) = match known {

@@ -51,6 +51,7 @@ async fn work(inner: Arc<Inner>) {
         inner.lanes.idle.fetch_add(1, Ordering::SeqCst);
         if let Some(sending) = inner.lanes.take_sending() {
             inner.lanes.idle.fetch_sub(1, Ordering::SeqCst);
+            inner.lanes.ring_if_sendings();
             deliver(&inner, sending).await;
             continue;
         }
@@ -71,28 +72,48 @@ struct Turn {
     attempt: Option<Attempt>,
     counted: u32,
     next: Next,
+    /// Its target is gone or was removed.
+    absent: bool,
 }
 
 async fn deliver(inner: &Arc<Inner>, sending: Sending) {
-    let turn = turn(inner, &sending).await;
-    let row = inner.lanes.step(|yard| yard.attempt_ended(&sending));
+    let Turn {
+        attempt,
+        counted,
+        next,
+        absent,
+    } = turn(inner, &sending).await;
+    // Copying a body takes time, and the lock is everybody's.
+    let frozen = (next != Next::Delivered && matches!(sending.stage, Stage::First { .. })).then(|| sending.request.freeze());
+    inner.lanes.step_after(|yard, after| {
+        let row = yard.attempt_ended(&sending, absent);
+        after.records.push(match sending.stage {
+            Stage::First { facts, digest } => Record::First {
+                delivery: sending.delivery,
+                facts,
+                target: sending.request.target.as_ref().map(ToString::to_string),
+                digest,
+                attempt,
+                next,
+                frozen,
+                last: row.last,
+                queued: row.queued,
+            },
+            Stage::Again { was_due, .. } => Record::Again {
+                delivery: sending.delivery,
+                was_due,
+                attempt,
+                counted,
+                next,
+            },
+        });
+    });
     inner.lanes.ended.notify_waiters();
-    let record = match sending.stage {
-        Stage::First { .. } => first(sending, turn.attempt, turn.next, row),
-        Stage::Again { was_due, .. } => Record::Again {
-            delivery: sending.delivery,
-            was_due,
-            attempt: turn.attempt,
-            counted: turn.counted,
-            next: turn.next,
-        },
-    };
-    inner.store.record_outcomes([record]);
 }
 
-/// The first record of a delivery.
-pub(crate) fn first(sending: Sending, attempt: Option<Attempt>, next: Next, row: RowFollows) -> Record {
-    let frozen = (next != Next::Delivered).then(|| sending.request.freeze());
+/// What is written down of a delivery that is held before its first attempt.
+pub(crate) fn held(sending: Sending, row: RowFollows) -> Record {
+    let frozen = Some(sending.request.freeze());
     let (facts, digest) = match sending.stage {
         Stage::First { facts, digest } => (facts, digest),
         Stage::Again { .. } => (None, sending.request.digest()),
@@ -102,8 +123,8 @@ pub(crate) fn first(sending: Sending, attempt: Option<Attempt>, next: Next, row:
         facts,
         target: sending.request.target.as_ref().map(ToString::to_string),
         digest,
-        attempt,
-        next,
+        attempt: None,
+        next: Next::Held,
         frozen,
         last: row.last,
         queued: row.queued,
@@ -120,6 +141,7 @@ async fn turn(inner: &Arc<Inner>, sending: &Sending) -> Turn {
         attempt: None,
         counted,
         next,
+        absent: false,
     };
     if now.since_millis(sending.delivery.run.event.time()) > inner.limits.delivery.age_ms_max {
         return not_made(Next::Expired);
@@ -138,7 +160,20 @@ async fn turn(inner: &Arc<Inner>, sending: &Sending) -> Turn {
         Some(Hold::Paused | Hold::Disabled | Hold::Deleted) => return not_made(Next::Waiting(now)),
     }
     let Some((target, endpoint)) = reach.target(sending.target()).filter(|(target, _)| !target.gone) else {
-        return not_made(Next::Held);
+        // It may have been changed while this was looked up: then it is asked again at once.
+        let changed = inner
+            .caches
+            .reach(sending.delivery.run.integration)
+            .await
+            .is_ok_and(|now| now.live.version != reach.live.version);
+        return if changed {
+            not_made(Next::Waiting(now))
+        } else {
+            Turn {
+                absent: true,
+                ..not_made(Next::Held)
+            }
+        };
     };
     let outgoing = match outgoing(inner, &reach, target, endpoint, sending) {
         Ok(outgoing) => outgoing,
@@ -207,10 +242,12 @@ fn read(answer: Answer) -> Ended {
 async fn judged(inner: &Arc<Inner>, reach: &Reach, sending: &Sending, attempts: u32, counted: u32, ended: Ended) -> Turn {
     let ended_at = inner.clock.now();
     let (number, counted) = (attempts.saturating_add(1), counted.saturating_add(1));
+    let mut absent = false;
     let next = match ended.code {
         None => Next::Delivered,
         // A plugin's own path may be gone without the target being so.
         Some(_) if ended.status == Some(410) && sending.request.path.is_none() => {
+            absent = true;
             gone(inner, reach, sending).await;
             Next::Held
         }
@@ -232,6 +269,7 @@ async fn judged(inner: &Arc<Inner>, reach: &Reach, sending: &Sending, attempts: 
         attempt: Some(attempt),
         counted,
         next,
+        absent,
     }
 }
 
@@ -243,9 +281,13 @@ fn after(now: Time, wait: Option<Duration>) -> Time {
 async fn gone(inner: &Arc<Inner>, reach: &Reach, sending: &Sending) {
     info!(integration = %reach.live.id, delivery = %sending.id, "the receiver answered 410: its target is disabled");
     let integration = sending.delivery.run.integration;
+    let Some((target, _)) = reach.target(sending.target()) else {
+        return;
+    };
+    let url = target.url.as_str().to_owned();
     if let Err(failure) = inner
         .store
-        .set_target_gone(integration, sending.target().map(str::to_owned), inner.clock.now())
+        .set_target_gone(integration, sending.target().map(str::to_owned), url, inner.clock.now())
         .await
     {
         warn!(integration = %reach.live.id, error = %failure, "a target that is gone could not be disabled");

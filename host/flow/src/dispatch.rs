@@ -13,11 +13,11 @@ use hookmill_domain::names::TargetName;
 use hookmill_domain::outcome::{CallFacts, Fault, Outcome, ParkCode};
 use hookmill_domain::request::{Request, plan};
 use hookmill_plugin_room::{Call, Called, Component};
-use hookmill_store::{DeliveryRef, Next, Record, RunEnd, RunFacts, run_source};
+use hookmill_store::{DeliveryRef, Record, RunEnd, RunFacts, run_source};
 use sha2::Digest as _;
 use tracing::error;
 
-use crate::deliver::first;
+use crate::deliver::held;
 use crate::lanes::{After, Run, Sending, Stage, Yard};
 use crate::river::Inner;
 
@@ -166,17 +166,13 @@ fn hand_on(inner: &Arc<Inner>, ended: &mut Vec<End>) {
             (end, sendings)
         })
         .collect();
-    let records = inner.lanes.step_after(|yard, after| {
-        let mut records = Vec::new();
+    inner.lanes.step_after(|yard, after| {
         for (end, sendings) in prepared {
-            records.extend(one_ended(yard, after, end, sendings));
+            let records = one_ended(yard, after, end, sendings);
+            after.records.extend(records);
         }
-        records
     });
     inner.lanes.ended.notify_waiters();
-    if !records.is_empty() {
-        inner.store.record_outcomes(records);
-    }
 }
 
 /// The deliveries of a run that has ended with requests, but for those that have their row already.
@@ -218,7 +214,7 @@ fn one_ended(yard: &mut Yard, after: &mut After, end: End, sendings: Vec<Sending
     };
     let (end, fault) = match what {
         What::Again => {
-            yard.call_again(run);
+            yard.call_again(run, after);
             return Vec::new();
         }
         What::Requests(_) if sendings.is_empty() => {
@@ -229,10 +225,7 @@ fn one_ended(yard: &mut Yard, after: &mut After, end: End, sendings: Vec<Sending
         What::Requests(_) => {
             yard.count_fault(run.run.integration, false, after);
             let refused = yard.call_ended(run.run, sendings);
-            return refused
-                .into_iter()
-                .map(|(sending, row)| first(sending, None, Next::Held, row))
-                .collect();
+            return refused.into_iter().map(|(sending, row)| held(sending, row)).collect();
         }
         What::Skipped(reason) => (RunEnd::Skipped { reason }, Some(false)),
         What::Expired => (RunEnd::Expired, None),

@@ -14,6 +14,9 @@ use crate::river::River;
 /// How often events are matched anew when the configuration changes under them.
 const MATCHES_MAX: usize = 20;
 
+/// What an envelope may weigh beside its data.
+const SLACK_BYTES: usize = 1024;
+
 /// Why events were not accepted: none of them was.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
@@ -70,9 +73,10 @@ impl River {
     }
 
     fn matched(&self, snapshot: &Arc<Snapshot>, body: &Bytes, events: &[Envelope]) -> Vec<NewEvent> {
-        let alone = events.len() == 1;
         let event = |event: &Envelope| {
             let data = body.slice(event.data.clone());
+            // A slice keeps its whole body in memory, so what is a small part of it takes its own bytes along.
+            let is_most = body.len() <= data.len() * 2 + SLACK_BYTES;
             NewEvent {
                 snapshot: snapshot.clone(),
                 kind: event.kind.clone(),
@@ -80,8 +84,7 @@ impl River {
                 project: event.project.clone(),
                 document: event.document.clone(),
                 client: event.id.as_ref().map(|id| (id.clone(), Digest::of(&body[event.whole.clone()]))),
-                // A slice keeps its whole body in memory, so an event of a batch takes its own part along.
-                data: if alone { data } else { Bytes::copy_from_slice(&data) },
+                data: if is_most { data } else { Bytes::copy_from_slice(&data) },
                 owed: snapshot
                     .matching(event.subject())
                     .map(|pinned| Owed {

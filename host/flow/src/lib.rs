@@ -10,7 +10,7 @@
 //!                                   egress ─▶ record_outcomes, with the next commit
 //! ```
 //!
-//! Everything after the 202 is a function of the event's row, and is found again from it after a crash. The [`lanes`] are windows on the
+//! Everything after the 202 is a function of the event's row, and is found again from it after a crash. The lanes are windows on the
 //! store, counted in bytes: what has no place in memory waits in the queue on disk, and what failed waits in the store until it is due.
 //! Organizations take turns at plugins and at targets, and then their integrations.
 //!
@@ -19,6 +19,7 @@
 
 mod caches;
 mod changes;
+mod chores;
 mod deliver;
 mod dispatch;
 mod ingest;

@@ -1,5 +1,6 @@
 //! The river's handle: what it is made of, how it starts, and how it ends.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,13 +17,14 @@ use hookmill_domain::time::Time;
 use hookmill_egress::Client;
 use hookmill_plugin_room::Plugins;
 use hookmill_store::{Store, StoreError};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::info;
 
 use crate::caches::Caches;
+use crate::chores::{CHORES_MAX, Chore, do_chores};
 use crate::lanes::Lanes;
-use crate::loader::{CHORES_MAX, Chore, do_chores, read_ahead, watch_clock};
+use crate::loader::{read_ahead, watch_clock};
 use crate::{deliver, dispatch};
 
 /// Tasks that read ahead for lanes.
@@ -64,15 +66,50 @@ pub(crate) struct Inner {
     pub(crate) caches: Caches,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) chores: mpsc::Sender<Chore>,
-    pub(crate) uploads: Semaphore,
+    pub(crate) uploads: Uploads,
     /// Turns true when the river is to end.
     pub(crate) stop: watch::Sender<bool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// Uploads looked at once, for the whole host.
-const UPLOADS_MAX: usize = 4;
+/// Uploads looked at, by whom. Their compiling waits in the plugin room's own queue; here it is seen to that one owner does not fill it.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads(Mutex<HashMap<Option<OrganizationKey>, u32>>);
+
+/// Uploads of one owner at once.
+const UPLOADS_MAX: u32 = 2;
+
+impl Uploads {
+    /// A turn for an owner's upload, until it is dropped; `None`: it has as many as it may have.
+    pub(crate) fn turn(&self, owner: Option<OrganizationKey>) -> Option<UploadTurn<'_>> {
+        let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = owners.entry(owner).or_default();
+        if *count >= UPLOADS_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(UploadTurn { uploads: self, owner })
+    }
+}
+
+/// One upload that is looked at.
+pub(crate) struct UploadTurn<'a> {
+    uploads: &'a Uploads,
+    owner: Option<OrganizationKey>,
+}
+
+impl Drop for UploadTurn<'_> {
+    fn drop(&mut self) {
+        let mut owners = self.uploads.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = owners.get_mut(&self.owner) {
+            *count -= 1;
+            if *count == 0 {
+                owners.remove(&self.owner);
+            }
+        }
+    }
+}
 
 impl River {
     /// Starts the river: what a start finds open goes into its queue, and the loops begin.
@@ -108,7 +145,7 @@ impl River {
             kinds,
             lanes,
             chores,
-            uploads: Semaphore::new(UPLOADS_MAX),
+            uploads: Uploads::default(),
             stop: watch::channel(false).0,
             threads: Mutex::default(),
             tasks: Mutex::default(),
@@ -236,21 +273,15 @@ impl Inner {
 
     async fn bring_open_chores(&self, tasks: &mut JoinSet<()>) -> Result<(), StoreError> {
         let mut open = Vec::new();
-        open.extend(
-            self.store
-                .open_resumes()
-                .await?
-                .into_iter()
-                .map(|(number, integration)| Chore::Resume(number, integration)),
-        );
-        open.extend(self.store.deleted_with_open_rows().await?.into_iter().map(Chore::Cancel));
-        open.extend(
-            self.store
-                .held_heads()
-                .await?
-                .into_iter()
-                .map(|(integration, organization)| Chore::WakeHeld(integration, organization)),
-        );
+        for (number, integration, organization) in self.store.open_resumes().await? {
+            open.push(Chore::Resume(number, integration, organization));
+        }
+        for (integration, organization) in self.store.deleted_with_open_rows().await? {
+            open.push(Chore::Cancel(integration, organization));
+        }
+        for (integration, organization) in self.store.held_heads().await? {
+            open.push(Chore::WakeHeld(integration, organization));
+        }
         let chores = self.chores.clone();
         tasks.spawn(async move {
             for chore in open {

@@ -100,7 +100,7 @@ pub(crate) struct Flags {
 }
 
 /// Variables of the environment that begin like settings and are none.
-const NOT_SETTINGS: [&str; 4] = ["operator_key", "keyring", "config", "log"];
+const NOT_SETTINGS: [&str; 3] = ["operator_key", "keyring", "config"];
 
 /// Puts the configuration together.
 pub(crate) fn load(file: Option<PathBuf>, flags: &Flags) -> anyhow::Result<Config> {

@@ -173,9 +173,11 @@ async fn operator_key_file(river: &River, folder: &Path, given: Option<String>, 
     {
         return Ok(None);
     }
-    let (_, text) = river.create_api_key(new("made at the first start")).await?;
+    // The file first: a key that is kept and was never told would lock its operator out.
+    let text = river.new_key_text();
     let path = folder.join("operator.key");
     write_private(&path, &text).with_context(|| format!("the operator's key can not be written to {}", path.display()))?;
+    river.keep_api_key(&text, new("made at the first start")).await?;
     Ok(Some(path))
 }
 

@@ -61,8 +61,18 @@ impl Drawer {
         }
     }
 
+    /// What a savepoint goes back to.
+    pub(crate) fn saving(&self) -> Option<(Key, Salt)> {
+        self.saving_salt
+    }
+
     pub(crate) fn rolled_back(&mut self) {
-        self.saving_salt = None;
+        self.rolled_back_to(None);
+    }
+
+    /// The same for a savepoint: what the commit had saved before it stands.
+    pub(crate) fn rolled_back_to(&mut self, saving: Option<(Key, Salt)>) {
+        self.saving_salt = saving;
         self.revisions.clear();
         self.host_revision = None;
     }

@@ -7,6 +7,7 @@ use hookmill_domain::ids::IntegrationId;
 use hookmill_domain::integration::{
     Draft, Facts, Hold, Integration, IntegrationKey, Live, OrganizationKey, PluginOwner, PluginRef, Revision, SecretBytes,
 };
+use hookmill_domain::key::Key;
 use hookmill_domain::revision::{Pinned, Snapshot};
 use hookmill_domain::time::Time;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -22,6 +23,9 @@ use crate::{LiveError, StoreError};
 
 /// What `valid_until` holds for what is still in force.
 const IN_FORCE: i64 = i64::MAX;
+
+/// The place of a held delivery among those of its target: event, generation, ordinal.
+pub type HeldPlace = (Key, u32, u16);
 
 /// What became of a change of an integration.
 #[derive(Debug)]
@@ -234,15 +238,21 @@ impl Desk<'_> {
         }
     }
 
-    /// Puts back into the lane what waited for a target that was gone, removed or at its limit: each is asked again. `None`: all targets.
-    /// Says how many.
-    fn wake_held(&mut self, integration: IntegrationKey, target: Option<Option<&str>>, limit: usize) -> rusqlite::Result<usize> {
+    /// Puts back into the lane what waited for a target that was gone, removed or at its limit: each is asked again.
+    fn wake_held(
+        &mut self,
+        integration: IntegrationKey,
+        target: Option<&str>,
+        after: HeldPlace,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<DeliveryRef>> {
         let now = self.drawer.clock.now();
         let mut read = self.connection.prepare_cached(
             "SELECT event, generation, ordinal, organization FROM outcome
-             WHERE integration = ?1 AND state = 4 AND state NOT IN (1, 16) AND (?2 OR target IS ?3) ORDER BY event LIMIT ?4",
+             WHERE integration = ?1 AND state = 4 AND target IS ?2 AND (event, generation, ordinal) > (?3, ?4, ?5)
+             ORDER BY event, generation, ordinal LIMIT ?6",
         )?;
-        let held = read.query_map(params![integration.0, target.is_none(), target.flatten(), limit], |row| {
+        let held = read.query_map(params![integration.0, target, after.0.as_i64(), after.1, after.2, limit], |row| {
             let run = RunRef {
                 event: key(row.get(0)?),
                 generation: row.get(1)?,
@@ -267,7 +277,7 @@ impl Desk<'_> {
                 ])?;
             self.insert_due(*delivery, now)?;
         }
-        Ok(held.len())
+        Ok(held)
     }
 
     fn delete_integration(
@@ -411,7 +421,7 @@ impl Store {
     }
 
     /// Marks a target as gone, since its receiver answered 410: nothing is sent to it until the integration is changed.
-    pub async fn set_target_gone(&self, key: IntegrationKey, target: Option<String>, now: Time) -> Result<(), StoreError> {
+    pub async fn set_target_gone(&self, key: IntegrationKey, target: Option<String>, url: String, now: Time) -> Result<(), StoreError> {
         let keyring = self.keyring();
         self.write(move |desk| {
             let row = desk
@@ -422,7 +432,8 @@ impl Store {
             let Some(row) = row else { return Ok(()) };
             let (mut integration, _) = row.integration(&keyring)?;
             for found in &mut integration.draft.targets {
-                found.gone |= found.name.as_ref().map(|name| name.as_str()) == target.as_deref();
+                // An answer to a URL that has been changed since says nothing of the new one.
+                found.gone |= found.name.as_ref().map(|name| name.as_str()) == target.as_deref() && found.url.as_str() == url;
             }
             let body = wire::draft_to_row(&integration.draft, &integration.plugin);
             desk.connection.execute(
@@ -445,38 +456,33 @@ impl Store {
         self.write(move |desk| desk.delete_integration(organization, id, now)).await
     }
 
-    /// Lets an integration's plugin be called again after too many faults in a row.
-    pub async fn clear_stop(&self, key: IntegrationKey) -> Result<(), StoreError> {
+    /// Makes due what was written down as held for a target (`None`: the default one), above a place, at most `limit`. Gives how many there
+    /// were, and the place of the last one, if there may be more.
+    pub async fn wake_held(
+        &self,
+        integration: IntegrationKey,
+        target: Option<String>,
+        after: HeldPlace,
+        limit: usize,
+    ) -> Result<(usize, Option<HeldPlace>), StoreError> {
         self.write(move |desk| {
-            desk.connection
-                .prepare_cached("UPDATE integration SET stopped = 0 WHERE key = ?1")?
-                .execute([key.0])?;
-            Ok(())
+            let woken = desk.wake_held(integration, target.as_deref(), after, limit)?;
+            let last = woken.last().filter(|_| woken.len() == limit);
+            Ok((woken.len(), last.map(|last| (last.run.event, last.run.generation, last.ordinal))))
         })
         .await
     }
 
-    /// Makes due what was written down as held, of one target (`Some(None)`: the default one) or of all, at most `limit`. Says how many.
-    pub async fn wake_held(&self, integration: IntegrationKey, target: Option<Option<String>>, limit: usize) -> Result<usize, StoreError> {
-        self.write(move |desk| {
-            let target = target.as_ref().map(|target| target.as_deref());
-            desk.wake_held(integration, target, limit)
-        })
-        .await
-    }
-
-    /// Integrations with deliveries that were written down as held, for a start.
+    /// Integrations with deliveries that were written down as held.
     pub async fn held_heads(&self) -> Result<Vec<(IntegrationKey, OrganizationKey)>, StoreError> {
         self.read(|connection| {
             let mut list = connection.prepare(
                 "WITH RECURSIVE lane (integration) AS (
-                     SELECT min(integration) FROM outcome WHERE state NOT IN (1, 16)
+                     SELECT min(integration) FROM outcome WHERE state = 4
                      UNION ALL SELECT (SELECT min(o.integration) FROM outcome o
-                         WHERE o.integration > lane.integration AND o.state NOT IN (1, 16)) FROM lane
+                         WHERE o.integration > lane.integration AND o.state = 4) FROM lane
                      WHERE lane.integration IS NOT NULL)
-                 SELECT lane.integration, i.organization FROM lane JOIN integration i ON i.key = lane.integration
-                 WHERE EXISTS (SELECT 1 FROM outcome o
-                     WHERE o.integration = lane.integration AND o.state = 4 AND o.state NOT IN (1, 16))",
+                 SELECT lane.integration, i.organization FROM lane JOIN integration i ON i.key = lane.integration",
             )?;
             list.query_map([], |row| Ok((IntegrationKey(row.get(0)?), OrganizationKey(row.get(1)?))))?
                 .collect()
@@ -554,19 +560,6 @@ impl Store {
     /// The configuration of an organization as it stood at a revision.
     pub async fn snapshot(&self, organization: OrganizationKey, revision: Revision) -> Result<Snapshot, StoreError> {
         self.read(move |connection| snapshot(connection, organization, revision)).await
-    }
-
-    /// The organization of an integration and its id, also of a deleted one.
-    pub async fn integration_of_key(&self, key: IntegrationKey) -> Result<Option<(OrganizationKey, IntegrationId)>, StoreError> {
-        self.read(move |connection| {
-            connection
-                .prepare_cached("SELECT organization, id FROM integration WHERE key = ?1")?
-                .query_row([key.0], |row| {
-                    Ok((OrganizationKey(row.get(0)?), IntegrationId::from_bytes(row.get(1)?)))
-                })
-                .optional()
-        })
-        .await
     }
 
     /// The number of an integration, also of a deleted one.

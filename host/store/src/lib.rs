@@ -36,7 +36,7 @@ mod writer;
 
 pub use accounts::Organization;
 pub use error::{LiveError, OpenError, StoreError};
-pub use integrations::{Changed, NewIntegration};
+pub use integrations::{Changed, HeldPlace, NewIntegration};
 pub use lanes::{LaneHead, WindowMax};
 pub use orders::{ResumeProgress, Resumed, Retried};
 pub use plugins::{NewVersion, PluginFound, PluginVersion, Uploaded};

@@ -107,15 +107,6 @@ impl Desk<'_> {
         self.drawer.clock.now().millis()
     }
 
-    fn deleted(&self, integration: IntegrationKey) -> rusqlite::Result<bool> {
-        let found: Option<bool> = self
-            .connection
-            .prepare_cached("SELECT deleted_at IS NOT NULL FROM integration WHERE key = ?1")?
-            .query_row([integration.0], |row| row.get(0))
-            .optional()?;
-        Ok(found.unwrap_or(true))
-    }
-
     fn payload_present(&self, event: Key) -> rusqlite::Result<bool> {
         self.connection
             .prepare_cached("SELECT 1 FROM event WHERE key = ?1 AND payload = 0")?
@@ -137,7 +128,7 @@ impl Desk<'_> {
     }
 
     fn resume_run(&mut self, run: RunRef, taken: bool) -> rusqlite::Result<Resumed> {
-        if self.deleted(run.integration)? {
+        if self.is_deleted(run.integration)? {
             return Ok(Resumed::Deleted);
         }
         let parked = match self.standing(run)? {
@@ -160,7 +151,7 @@ impl Desk<'_> {
         };
         let next = self.order_again(run, parked, revision)?;
         self.connection
-            .prepare_cached("UPDATE integration SET stopped = 0 WHERE key = ?1")?
+            .prepare_cached("UPDATE integration SET stopped = 0, version = version + 1 WHERE key = ?1")?
             .execute([run.integration.0])?;
         Ok(Resumed::Done(next))
     }
@@ -224,7 +215,7 @@ impl Desk<'_> {
 
     fn retry(&mut self, delivery: DeliveryRef) -> rusqlite::Result<Retried> {
         let DeliveryRef { run, ordinal } = delivery;
-        if self.deleted(run.integration)? {
+        if self.is_deleted(run.integration)? {
             return Ok(Retried::Deleted);
         }
         let place = params![run.event.as_i64(), run.generation, run.integration.0, ordinal];
@@ -273,91 +264,119 @@ impl Desk<'_> {
         Ok(Retried::Done)
     }
 
-    fn cancel_some(&mut self, integration: IntegrationKey, limit: usize) -> rusqlite::Result<bool> {
-        let now = self.now();
-        let queued = self
-            .connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO outcome (event, generation, integration, ordinal, organization, state, recorded_at)
-                 SELECT q.event, q.generation, q.integration, 0, e.organization, 19, ?3
-                 FROM queue q JOIN event e ON e.key = q.event WHERE q.integration = ?1
-                     AND NOT EXISTS (SELECT 1 FROM outcome o
-                         WHERE o.event = q.event AND o.generation = q.generation AND o.integration = q.integration)
-                 ORDER BY q.event, q.generation LIMIT ?2",
-            )?
-            .execute(params![integration.0, limit, now])?;
-        let unqueued = self
-            .connection
-            .prepare_cached(
-                "DELETE FROM queue WHERE (integration, event, generation) IN
-                     (SELECT q.integration, q.event, q.generation FROM queue q WHERE q.integration = ?1
-                      AND EXISTS (SELECT 1 FROM outcome o
-                         WHERE o.event = q.event AND o.generation = q.generation AND o.integration = q.integration)
-                      LIMIT ?2)",
-            )?
-            .execute(params![integration.0, limit])?;
+    /// Rows for what a deletion has cancelled. What is under way (`taken`) ends by itself.
+    fn cancel_some(&mut self, integration: IntegrationKey, taken: &HashSet<RunRef>, limit: usize) -> rusqlite::Result<bool> {
+        let queued = self.end_queued(integration, Key::MAX, RunState::Cancelled, taken, limit)?;
         let mut open = 0;
-        for (from, to) in [(2, 5), (4, 5), (codes::PARKED, 19)] {
-            open += self
-                .connection
-                .prepare_cached(
-                    "UPDATE outcome SET state = ?3, due_at = NULL, recorded_at = ?5 WHERE (event, generation, integration, ordinal) IN
-                         (SELECT event, generation, integration, ordinal FROM outcome
-                          WHERE integration = ?1 AND state = ?2 AND state NOT IN (1, 16) LIMIT ?4)",
-                )?
-                .execute(params![integration.0, from, to, limit, now])?;
+        for state in [DeliveryState::Waiting, DeliveryState::Pending] {
+            open += self.end_deliveries(integration, Key::MAX, state, DeliveryState::Cancelled, limit)?;
         }
-        // Deleted in the same pieces; the lane is not served any more, so its order does not matter.
-        let due: Vec<(i64, i64, u32, u16)> = self
+        open += self
             .connection
-            .prepare_cached("SELECT at, event, generation, ordinal FROM due WHERE integration = ?1 LIMIT ?2")?
-            .query_map(params![integration.0, limit], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })?
-            .collect::<rusqlite::Result<_>>()?;
-        for (at, event, generation, ordinal) in &due {
-            self.connection
-                .prepare_cached("DELETE FROM due WHERE integration = ?1 AND at = ?2 AND event = ?3 AND generation = ?4 AND ordinal = ?5")?
-                .execute(params![integration.0, at, event, generation, ordinal])?;
-            self.connection
-                .prepare_cached("DELETE FROM frozen WHERE event = ?1 AND generation = ?2 AND integration = ?3 AND ordinal = ?4")?
-                .execute(params![event, generation, integration.0, ordinal])?;
-        }
-        Ok(queued + unqueued + open + due.len() > 0)
+            .prepare_cached(
+                "UPDATE outcome SET state = 19, recorded_at = ?3 WHERE (event, generation, integration, ordinal) IN
+                     (SELECT event, generation, integration, ordinal FROM outcome
+                      WHERE integration = ?1 AND state = 17 AND state NOT IN (1, 16) LIMIT ?2)",
+            )?
+            .execute(params![integration.0, limit, self.now()])?;
+        Ok(queued + open > 0)
     }
 
-    /// Gives up what is older than the age cap in a lane that is not served.
-    fn expire_some(&mut self, integration: IntegrationKey, before: Key, limit: usize) -> rusqlite::Result<bool> {
-        let now = self.now();
-        let runs = self
+    /// Gives up what is older than the age cap in a lane. What is under way (`taken`) is judged when it ends.
+    fn expire_some(&mut self, integration: IntegrationKey, before: Key, taken: &HashSet<RunRef>, limit: usize) -> rusqlite::Result<bool> {
+        let mut ended = self.end_queued(integration, before, RunState::Expired, taken, limit)?;
+        for state in [DeliveryState::Waiting, DeliveryState::Pending] {
+            ended += self.end_deliveries(integration, before, state, DeliveryState::Expired, limit)?;
+        }
+        Ok(ended > 0)
+    }
+
+    /// Ends queued runs of events before `before` that nobody has begun. Says how many.
+    fn end_queued(
+        &mut self,
+        integration: IntegrationKey,
+        before: Key,
+        state: RunState,
+        taken: &HashSet<RunRef>,
+        limit: usize,
+    ) -> rusqlite::Result<usize> {
+        let rows: Vec<(i64, u32, i64)> = self
             .connection
             .prepare_cached(
-                "INSERT OR IGNORE INTO outcome (event, generation, integration, ordinal, organization, state, recorded_at)
-                 SELECT q.event, q.generation, q.integration, 0, e.organization, 20, ?4
-                 FROM queue q JOIN event e ON e.key = q.event WHERE q.integration = ?1 AND q.event < ?2
-                     AND NOT EXISTS (SELECT 1 FROM outcome o
-                         WHERE o.event = q.event AND o.generation = q.generation AND o.integration = q.integration)
-                 ORDER BY q.event, q.generation LIMIT ?3",
+                "SELECT q.event, q.generation, e.organization FROM queue q JOIN event e ON e.key = q.event
+                 WHERE q.integration = ?1 AND q.event < ?2 ORDER BY q.event, q.generation LIMIT ?3",
             )?
-            .execute(params![integration.0, before.as_i64(), limit, now])?;
-        self.connection
-            .prepare_cached(
-                "DELETE FROM queue WHERE integration = ?1 AND event < ?2 AND EXISTS (SELECT 1 FROM outcome o
-                     WHERE o.event = queue.event AND o.generation = queue.generation AND o.integration = queue.integration AND o.state = 20)",
-            )?
-            .execute(params![integration.0, before.as_i64()])?;
-        let mut deliveries = 0;
-        for state in [2, 4] {
-            deliveries += self
-                .connection
+            .query_map(params![integration.0, before.as_i64(), limit.saturating_add(taken.len())], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        let code = codes::of_run(state).expect("an end has a number");
+        let now = self.now();
+        let mut ended = 0;
+        for (event, generation, organization) in rows {
+            let run = RunRef {
+                event: key(event),
+                generation,
+                integration,
+                organization: OrganizationKey(organization),
+            };
+            if taken.contains(&run) {
+                continue;
+            }
+            ended += 1;
+            self.connection
                 .prepare_cached(
-                    "UPDATE outcome SET state = 6, due_at = NULL, recorded_at = ?5 WHERE (event, generation, integration, ordinal) IN
-                         (SELECT event, generation, integration, ordinal FROM outcome
-                          WHERE integration = ?1 AND state = ?2 AND state NOT IN (1, 16) AND event < ?3 LIMIT ?4)",
+                    "INSERT OR IGNORE INTO outcome (event, generation, integration, ordinal, organization, state, recorded_at)
+                     VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6)",
                 )?
-                .execute(params![integration.0, state, before.as_i64(), limit, now])?;
+                .execute(params![event, generation, integration.0, organization, code, now])?;
+            self.dequeue(run)?;
         }
-        Ok(runs + deliveries > 0)
+        Ok(ended)
+    }
+
+    /// Ends open deliveries of events before `before`, with what waits for their next attempt. Says how many.
+    fn end_deliveries(
+        &mut self,
+        integration: IntegrationKey,
+        before: Key,
+        from: DeliveryState,
+        to: DeliveryState,
+        limit: usize,
+    ) -> rusqlite::Result<usize> {
+        let rows: Vec<(i64, u32, u16, i64, Option<i64>)> = self
+            .connection
+            .prepare_cached(
+                "SELECT event, generation, ordinal, organization, due_at FROM outcome
+                 WHERE integration = ?1 AND state = ?2 AND state NOT IN (1, 16) AND event < ?3 ORDER BY event LIMIT ?4",
+            )?
+            .query_map(params![integration.0, codes::of_delivery(from), before.as_i64(), limit], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        let now = self.now();
+        for (event, generation, ordinal, organization, due_at) in &rows {
+            let run = RunRef {
+                event: key(*event),
+                generation: *generation,
+                integration,
+                organization: OrganizationKey(*organization),
+            };
+            if let Some(due_at) = due_at {
+                self.remove_due(DeliveryRef { run, ordinal: *ordinal }, Time::from_millis(*due_at))?;
+            }
+            let place = params![event, generation, integration.0, ordinal];
+            self.connection
+                .prepare_cached("DELETE FROM frozen WHERE event = ?1 AND generation = ?2 AND integration = ?3 AND ordinal = ?4")?
+                .execute(place)?;
+            self.connection
+                .prepare_cached(
+                    "UPDATE outcome SET state = ?5, due_at = NULL, recorded_at = ?6
+                     WHERE event = ?1 AND generation = ?2 AND integration = ?3 AND ordinal = ?4",
+                )?
+                .execute(params![event, generation, integration.0, ordinal, codes::of_delivery(to), now])?;
+        }
+        Ok(rows.len())
     }
 }
 
@@ -381,8 +400,10 @@ impl Store {
             let Some(revision) = desk.revision(OrganizationKey(organization))? else {
                 return Ok(None);
             };
-            desk.connection
-                .execute("UPDATE integration SET stopped = 0 WHERE key = ?1", [integration.0])?;
+            desk.connection.execute(
+                "UPDATE integration SET stopped = 0, version = version + 1 WHERE key = ?1",
+                [integration.0],
+            )?;
             desk.connection.execute(
                 "INSERT INTO resume (integration, until_event, revision, host_revision) VALUES (?1, ?2, ?3, ?4)",
                 params![
@@ -409,10 +430,15 @@ impl Store {
     }
 
     /// What [`Store::order_resume`] wrote down and is not finished: number and integration.
-    pub async fn open_resumes(&self) -> Result<Vec<(i64, IntegrationKey)>, StoreError> {
+    pub async fn open_resumes(&self) -> Result<Vec<(i64, IntegrationKey, OrganizationKey)>, StoreError> {
         self.read(|connection| {
-            let mut list = connection.prepare("SELECT key, integration FROM resume ORDER BY key")?;
-            list.query_map([], |row| Ok((row.get(0)?, IntegrationKey(row.get(1)?))))?.collect()
+            let mut list = connection.prepare(
+                "SELECT r.key, r.integration, i.organization FROM resume r JOIN integration i ON i.key = r.integration ORDER BY r.key",
+            )?;
+            list.query_map([], |row| {
+                Ok((row.get(0)?, IntegrationKey(row.get(1)?), OrganizationKey(row.get(2)?)))
+            })?
+            .collect()
         })
         .await
     }
@@ -424,24 +450,31 @@ impl Store {
 
     /// Writes the rows of what the deletion of an integration has cancelled, at most about `limit` of each kind. Says whether there may be
     /// more.
-    pub async fn cancel_some(&self, integration: IntegrationKey, limit: usize) -> Result<bool, StoreError> {
-        self.write(move |desk| desk.cancel_some(integration, limit)).await
+    pub async fn cancel_some(&self, integration: IntegrationKey, taken: HashSet<RunRef>, limit: usize) -> Result<bool, StoreError> {
+        self.write(move |desk| desk.cancel_some(integration, &taken, limit)).await
     }
 
     /// Gives up what a lane holds of events before `before`. Says whether there may be more.
-    pub async fn expire_some(&self, integration: IntegrationKey, before: Key, limit: usize) -> Result<bool, StoreError> {
-        self.write(move |desk| desk.expire_some(integration, before, limit)).await
+    pub async fn expire_some(
+        &self,
+        integration: IntegrationKey,
+        before: Key,
+        taken: HashSet<RunRef>,
+        limit: usize,
+    ) -> Result<bool, StoreError> {
+        self.write(move |desk| desk.expire_some(integration, before, &taken, limit)).await
     }
 
     /// Deleted integrations that still have open rows, for a start.
-    pub async fn deleted_with_open_rows(&self) -> Result<Vec<IntegrationKey>, StoreError> {
+    pub async fn deleted_with_open_rows(&self) -> Result<Vec<(IntegrationKey, OrganizationKey)>, StoreError> {
         self.read(|connection| {
             let mut list = connection.prepare(
-                "SELECT key FROM integration i WHERE deleted_at IS NOT NULL AND (
+                "SELECT key, organization FROM integration i WHERE deleted_at IS NOT NULL AND (
                      EXISTS (SELECT 1 FROM queue WHERE integration = i.key) OR EXISTS (SELECT 1 FROM due WHERE integration = i.key)
                      OR EXISTS (SELECT 1 FROM outcome o WHERE o.integration = i.key AND o.state IN (2, 4, 17) AND o.state NOT IN (1, 16)))",
             )?;
-            list.query_map([], |row| row.get(0).map(IntegrationKey))?.collect()
+            list.query_map([], |row| Ok((IntegrationKey(row.get(0)?), OrganizationKey(row.get(1)?))))?
+                .collect()
         })
         .await
     }

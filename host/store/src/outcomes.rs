@@ -82,8 +82,8 @@ impl Desk<'_> {
         }
     }
 
-    /// The same in a savepoint, after a commit has failed: a record that can not be written spoils no other. It is given up with an entry
-    /// in the log; a restart makes it again from its event.
+    /// The same in a savepoint, after a commit has failed: a record that can not be written spoils no other. It is kept by
+    /// the writer, and a restart makes it again from its event.
     pub(crate) fn record_carefully(&mut self, record: &Record) -> rusqlite::Result<Option<Recorded>> {
         self.connection.execute_batch("SAVEPOINT record")?;
         match self.record(record) {
@@ -116,7 +116,7 @@ impl Desk<'_> {
     }
 
     /// Whether the integration was deleted: what fails then is not tried again.
-    fn is_deleted(&self, integration: IntegrationKey) -> rusqlite::Result<bool> {
+    pub(crate) fn is_deleted(&self, integration: IntegrationKey) -> rusqlite::Result<bool> {
         let mut find = self
             .connection
             .prepare_cached("SELECT deleted_at IS NOT NULL FROM integration WHERE key = ?1")?;
@@ -138,7 +138,7 @@ impl Desk<'_> {
                  run_us, memory_bytes, log, code, reason)
              VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?;
-        insert.execute(params![
+        let inserted = insert.execute(params![
             run.event.as_i64(),
             run.generation,
             run.integration.0,
@@ -152,6 +152,9 @@ impl Desk<'_> {
             code,
             reason,
         ])?;
+        if inserted == 0 {
+            self.give_up_the_rest(run, end)?;
+        }
         if let RunEnd::Parked { stop: true, .. } = end {
             self.connection
                 .prepare_cached("UPDATE integration SET stopped = 1 WHERE key = ?1")?
@@ -167,6 +170,42 @@ impl Desk<'_> {
             run_complete: true,
             queued: false,
         })
+    }
+
+    /// A run that had part of its rows before a restart can not be made again, though it was made once: the requests without a row are given
+    /// up, and say why.
+    fn give_up_the_rest(&mut self, run: RunRef, end: &RunEnd) -> rusqlite::Result<()> {
+        let place = params![run.event.as_i64(), run.generation, run.integration.0];
+        let requests: Option<Option<u16>> = self
+            .connection
+            .prepare_cached("SELECT requests FROM outcome WHERE event = ?1 AND generation = ?2 AND integration = ?3 AND ordinal = 0")?
+            .query_row(place, |row| row.get(0))
+            .optional()?;
+        let (state, code, reason) = match end {
+            RunEnd::Parked { code, reason, .. } => (DeliveryState::Exhausted, Some(code.as_str()), Some(reason.as_str())),
+            RunEnd::Skipped { reason } => (DeliveryState::Exhausted, None, Some(reason.as_str())),
+            RunEnd::Expired => (DeliveryState::Expired, None, None),
+        };
+        let now = self.drawer.clock.now().millis();
+        for ordinal in 0..requests.flatten().unwrap_or(0) {
+            self.connection
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO outcome (event, generation, integration, ordinal, organization, state, recorded_at, code, reason,
+                         attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)",
+                )?
+                .execute(params![
+                    run.event.as_i64(),
+                    run.generation,
+                    run.integration.0,
+                    ordinal,
+                    run.organization.0,
+                    codes::of_delivery(state),
+                    now,
+                    code,
+                    reason
+                ])?;
+        }
+        Ok(())
     }
 
     fn first_attempt(&mut self, first: &First<'_>) -> rusqlite::Result<Recorded> {
@@ -242,7 +281,7 @@ impl Desk<'_> {
         delivery: DeliveryRef,
         was_due: Time,
         attempt: Option<&Attempt>,
-        counted: u32,
+        mut counted: u32,
         next: Next,
     ) -> rusqlite::Result<Recorded> {
         let DeliveryRef { run, ordinal } = delivery;
@@ -272,6 +311,11 @@ impl Desk<'_> {
             // What was cancelled while its attempt was under way stays so, unless the receiver has taken it.
             Next::Delivered => Settled::Is(next),
             _ if cancelled => Settled::Cancelled,
+            // Somebody asked for a retry while this attempt was under way: its schedule begins anew, now.
+            Next::Waiting(_) | Next::Exhausted if due_at.is_some_and(|due_at| due_at != was_due.millis()) => {
+                counted = 0;
+                self.next_of(run.integration, Next::Waiting(self.drawer.clock.now()))?
+            }
             _ => self.next_of(run.integration, next)?,
         };
         let due = due_of(next);

@@ -202,11 +202,10 @@ impl Desk<'_> {
             self.activate(owner, plugin, version)?;
         }
         let version = read_version(self.connection, plugin, version)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        let waiting = self.waiting_for(owner, &new.name)?;
         Ok(Uploaded::Done {
             version,
             new: same.is_none(),
-            waiting,
+            waiting: 0,
         })
     }
 
@@ -235,20 +234,25 @@ impl Desk<'_> {
         )?;
         Ok(())
     }
+}
 
-    /// How many runs of the organization's integrations that name this plugin wait for somebody to act, counted up to a thousand.
-    fn waiting_for(&self, owner: OrganizationKey, name: &PluginName) -> rusqlite::Result<u64> {
-        self.connection
-            .prepare_cached(
-                "SELECT count(*) FROM (
-                     SELECT 1 FROM integration i
-                     JOIN outcome o ON o.integration = i.key AND o.state = 17 AND o.state NOT IN (1, 16)
-                     WHERE i.deleted_at IS NULL AND (?1 = 0 OR i.organization = ?1)
-                         AND i.body ->> '$.plugin.name' = ?2 AND i.body ->> '$.plugin.host' = (?1 = 0)
-                     LIMIT 1000)",
-            )?
-            .query_row(params![owner.0, name.as_str()], |row| row.get(0))
-    }
+/// How many runs of integrations that name this plugin wait for somebody to act, counted up to a thousand: parked ones, and those in the queue
+/// behind too many faults.
+fn waiting_for(connection: &Connection, owner: OrganizationKey, name: &PluginName) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached(
+            "WITH named (key, stopped) AS (
+                 SELECT key, stopped FROM integration
+                 WHERE deleted_at IS NULL AND (?1 = 0 OR organization = ?1)
+                     AND body ->> '$.plugin.name' = ?2 AND body ->> '$.plugin.host' = (?1 = 0))
+             SELECT count(*) FROM (
+                 SELECT 1 FROM named CROSS JOIN outcome o
+                 ON o.integration = named.key AND o.state = 17 AND o.state NOT IN (1, 16)
+                 UNION ALL
+                 SELECT 1 FROM named CROSS JOIN queue q ON q.integration = named.key WHERE named.stopped
+                 LIMIT 1000)",
+        )?
+        .query_row(params![owner.0, name.as_str()], |row| row.get(0))
 }
 
 impl Store {
@@ -312,8 +316,15 @@ impl Store {
         plugins_max: u32,
         now: Time,
     ) -> Result<Uploaded, StoreError> {
-        self.write(move |desk| desk.add_version(owner.unwrap_or(HOST), &new, plugins_max, now))
-            .await
+        let (owner, name) = (owner.unwrap_or(HOST), new.name.clone());
+        let uploaded = self.write(move |desk| desk.add_version(owner, &new, plugins_max, now)).await?;
+        match uploaded {
+            Uploaded::Done { version, new, .. } => {
+                let waiting = self.read_list(move |connection| waiting_for(connection, owner, &name)).await?;
+                Ok(Uploaded::Done { version, new, waiting })
+            }
+            Uploaded::TooMany => Ok(Uploaded::TooMany),
+        }
     }
 
     /// The version of a plugin with that digest. `None` as the owner: the host.

@@ -188,6 +188,9 @@ CREATE TABLE outcome (
 CREATE INDEX outcome_open ON outcome (integration, state, event) WHERE state NOT IN (1, 16);
 CREATE INDEX outcome_open_of_organization ON outcome (organization, state, event) WHERE state NOT IN (1, 16);
 
+-- What waits for a target that is gone, removed or at its limit.
+CREATE INDEX outcome_held ON outcome (integration, target, event, generation, ordinal) WHERE state = 4;
+
 -- From a first failure on: the request as it is sent each time, and when it is sent next.
 CREATE TABLE frozen (
     event       INTEGER NOT NULL,

@@ -20,8 +20,9 @@ use crate::schema;
 use crate::seal::Keyring;
 use crate::writer::{Sink, Tray, Writer};
 
-/// Connections that read at once.
-const READERS: usize = 4;
+/// Connections that read for the river at once, and for those who ask by the API: long lists keep no delivery waiting.
+const RIVER_READERS: usize = 3;
+const LIST_READERS: usize = 3;
 /// Statements kept prepared by each connection: more than there are in this crate.
 const STATEMENTS: usize = 160;
 /// Pages of the write-ahead log (4 KiB each) after which it is copied into the database.
@@ -50,8 +51,8 @@ pub struct Store {
 struct Inner {
     tray: Arc<Tray>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    readers: Mutex<Vec<Connection>>,
-    reading: Semaphore,
+    river: Arc<Readers>,
+    lists: Arc<Readers>,
     keyring: Arc<Keyring>,
     salts: Arc<Salts>,
     /// Held for as long as the store is open: one process to a folder.
@@ -89,7 +90,8 @@ impl Store {
             [],
             |row| row.get(0),
         )?;
-        let readers = (0..READERS).map(|_| open_reader(&path)).collect::<Result<_, _>>()?;
+        let river = Readers::open(&path, RIVER_READERS)?;
+        let lists = Readers::open(&path, LIST_READERS)?;
         let tray = Tray::new();
         let writer = Writer {
             tray: tray.clone(),
@@ -101,14 +103,17 @@ impl Store {
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                let _guard = EndWithTheWriter;
+                writer.run();
+            })
             .map_err(|source| OpenError::Io { path: folder, source })?;
         Ok(Store {
             inner: Arc::new(Inner {
                 tray,
                 writer: Mutex::new(Some(thread)),
-                readers: Mutex::new(readers),
-                reading: Semaphore::new(READERS),
+                river,
+                lists,
                 keyring: Arc::new(keyring),
                 salts,
                 _lock: lock,
@@ -179,22 +184,65 @@ impl Store {
         self.inner.tray.write(verb).await
     }
 
-    /// Reads on a connection of its own, away from the threads that must not wait.
+    /// Reads for the river.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let inner = self.inner.clone();
-        let _turn = inner.reading.acquire().await.map_err(|_| StoreError::Closed)?;
-        let readers = inner.clone();
+        self.inner.river.read(read).await
+    }
+
+    /// Reads what may take long, for those who ask by the API.
+    pub(crate) async fn read_list<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.lists.read(read).await
+    }
+}
+
+/// Connections that read, each by one at a time, away from the threads that must not wait.
+struct Readers {
+    connections: Mutex<Vec<Connection>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Readers {
+    fn open(path: &Path, count: usize) -> Result<Arc<Readers>, OpenError> {
+        let connections = (0..count).map(|_| open_reader(path)).collect::<Result<_, _>>()?;
+        Ok(Arc::new(Readers {
+            connections: Mutex::new(connections),
+            turns: Arc::new(Semaphore::new(count)),
+        }))
+    }
+
+    async fn read<T: Send + 'static>(
+        self: &Arc<Readers>,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let readers = self.clone();
         let result = tokio::task::spawn_blocking(move || {
-            let connection = readers.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            // The turn goes with the connection: a caller who goes away leaves both in use until the read has ended.
+            let _turn = turn;
+            let connection = readers.connections.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = connection.expect("there are as many turns as connections");
             let result = read(&connection);
-            readers.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            readers.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             result
         });
         Ok(result.await.map_err(|_| StoreError::Closed)??)
+    }
+}
+
+/// Without its writer a host accepts nothing and records nothing: if the writer panics, the process ends, and a start reads what is there.
+struct EndWithTheWriter;
+
+impl Drop for EndWithTheWriter {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
     }
 }
 

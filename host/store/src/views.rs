@@ -166,6 +166,8 @@ impl Position {
 
 /// Events looked at for one page; a page may hold fewer than were asked for, and still have a next one.
 const EVENTS_SCANNED: usize = 2000;
+/// Runs looked at for one page, of however few events.
+const RUNS_SCANNED: usize = 10_000;
 /// Events read at once.
 const EVENTS_AT_ONCE: usize = 100;
 
@@ -374,6 +376,7 @@ impl Viewer<'_> {
                 let state = match row.map(|row| row.state) {
                     Some(RowState::Delivery(state)) if deleted && state.is_open() => DeliveryState::Cancelled,
                     Some(RowState::Delivery(state)) => state,
+                    _ if deleted => DeliveryState::Cancelled,
                     _ => DeliveryState::Pending,
                 };
                 deliveries.push(DeliveryView {
@@ -476,13 +479,17 @@ impl Viewer<'_> {
         limit: usize,
         pick: impl Fn(EventView) -> Vec<(Position, T)>,
     ) -> rusqlite::Result<(Vec<T>, Option<Position>)> {
-        let (mut items, mut below, mut scanned) = (Vec::new(), below, 0);
-        while scanned < EVENTS_SCANNED {
+        let (mut items, mut below, mut scanned, mut runs) = (Vec::new(), below, 0, 0);
+        while scanned < EVENTS_SCANNED && runs < RUNS_SCANNED {
             let candidates = self.candidates(filter, hint, below.event, EVENTS_AT_ONCE)?;
             let last_batch = candidates.len() < EVENTS_AT_ONCE;
             scanned += candidates.len();
             for candidate in candidates {
+                if runs >= RUNS_SCANNED {
+                    return Ok((items, Some(below)));
+                }
                 let Some(event) = self.event(candidate)? else { continue };
+                runs += event.runs.len();
                 if event.organization == filter.organization && in_inboxes(&event, filter.inboxes.as_deref()) {
                     let mut picked = pick(event);
                     picked.retain(|(position, _)| {
@@ -541,7 +548,7 @@ impl Store {
     /// An event with its runs and their deliveries.
     pub async fn event(&self, at: Key) -> Result<Option<EventView>, StoreError> {
         let salts = self.salts();
-        self.read(move |connection| {
+        self.read_list(move |connection| {
             Viewer {
                 connection,
                 salts: &salts,
@@ -554,7 +561,7 @@ impl Store {
 
     /// The `data` of an event, byte for byte; `None` if there is no such event, or its payload is gone.
     pub async fn event_data(&self, at: Key) -> Result<Option<Bytes>, StoreError> {
-        self.read(move |connection| {
+        self.read_list(move |connection| {
             let data: Option<Option<Vec<u8>>> = connection
                 .prepare_cached("SELECT data FROM event WHERE key = ?1 AND payload = 0")?
                 .query_row([at.as_i64()], |row| row.get(0))
@@ -574,7 +581,7 @@ impl Store {
         limit: usize,
     ) -> Result<(Vec<RunView>, Option<Position>), StoreError> {
         let salts = self.salts();
-        self.read(move |connection| {
+        self.read_list(move |connection| {
             let mut viewer = Viewer {
                 connection,
                 salts: &salts,
@@ -601,7 +608,7 @@ impl Store {
         limit: usize,
     ) -> Result<(Vec<DeliveryView>, Option<Position>), StoreError> {
         let salts = self.salts();
-        self.read(move |connection| {
+        self.read_list(move |connection| {
             let mut viewer = Viewer {
                 connection,
                 salts: &salts,
@@ -625,7 +632,7 @@ impl Store {
 
     /// The attempts of a delivery, the first one first.
     pub async fn attempts(&self, delivery: DeliveryRef) -> Result<Vec<Attempt>, StoreError> {
-        self.read(move |connection| {
+        self.read_list(move |connection| {
             let DeliveryRef { run, ordinal } = delivery;
             let place = params![run.event.as_i64(), run.generation, run.integration.0, ordinal];
             let mut read = connection.prepare_cached(

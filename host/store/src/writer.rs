@@ -204,7 +204,11 @@ impl Writer {
             }
             let closed = asked.closed;
             match self.commit(&mut asked, careful) {
-                Ok(()) => careful = false,
+                Ok(()) => {
+                    // What could not be written is kept, and its run stays pinned: it is tried again, and a restart finds it.
+                    held_back = asked.records;
+                    careful = !held_back.is_empty();
+                }
                 Err(failure) => {
                     error!(error = %failure, records = asked.records.len(), "a commit failed; what was to be recorded is tried again");
                     careful = !matches!(failure, StoreError::NoRoom);
@@ -241,7 +245,11 @@ impl Writer {
                     Some(runtime) => drop(runtime.spawn(async move { answer() })),
                     None => answer(),
                 }
-                asked.records.clear();
+                let mut position = 0;
+                asked.records.retain(|_| {
+                    position += 1;
+                    batch.refused.binary_search(&(position - 1)).is_ok()
+                });
                 Ok(())
             }
             Err(error) => {
@@ -269,13 +277,16 @@ impl Writer {
             drawer: &mut self.drawer,
         };
         // Records first: a verb that comes after one sees it.
-        for record in &asked.records {
+        for (position, record) in asked.records.iter().enumerate() {
             let recorded = if careful {
                 desk.record_carefully(record)?
             } else {
                 Some(desk.record(record)?)
             };
-            batch.committed.recorded.extend(recorded);
+            match recorded {
+                Some(recorded) => batch.committed.recorded.push(recorded),
+                None => batch.refused.push(position),
+            }
         }
         while let Some((verb, refuse)) = asked.verbs.pop_front() {
             self::verb(&mut desk, verb, refuse, &mut batch.done)?;
@@ -298,11 +309,14 @@ struct Batch {
     done: Vec<Done>,
     receipts: Vec<Result<Vec<Receipt>, AcceptError>>,
     committed: Committed,
+    /// Positions of records that could not be written, in ascending order.
+    refused: Vec<usize>,
 }
 
 /// A verb in a savepoint of its own: when it fails, its neighbours stand.
 fn verb(desk: &mut Desk<'_>, verb: Verb, refuse: oneshot::Sender<StoreError>, done: &mut Vec<Done>) -> rusqlite::Result<()> {
     desk.connection.execute_batch("SAVEPOINT verb")?;
+    let salt = desk.drawer.saving();
     match verb(desk) {
         Ok(answer) => {
             done.push(answer);
@@ -314,7 +328,7 @@ fn verb(desk: &mut Desk<'_>, verb: Verb, refuse: oneshot::Sender<StoreError>, do
                 // SQLite has rolled the whole transaction back: no room, or a fault of the disk.
                 return Err(error);
             }
-            desk.drawer.rolled_back();
+            desk.drawer.rolled_back_to(salt);
             desk.connection.execute_batch("ROLLBACK TO verb; RELEASE verb")
         }
     }

@@ -73,7 +73,7 @@ pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart
         payload_present: event.payload_present,
         runs,
     };
-    let text = serde_json::to_vec(&shown).map_err(|_| Problem::internal())?;
+    let text = crate::json::to_vec(&shown).map_err(|_| Problem::internal())?;
     let text = match data {
         Some(data) => with_field(text, "data", &data),
         None => text,

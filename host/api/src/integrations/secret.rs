@@ -1,7 +1,7 @@
 //! `GET /integrations/{id}/secret`: what receivers verify signatures by, as the Standard Webhooks specification writes it. It is the one
 //! sealed thing that is ever shown.
 
-use axum::Json;
+use crate::json::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -36,10 +36,12 @@ pub(crate) struct Lane {
     pub(crate) backlog: bool,
     /// Rows of the queue have been written since the last read of it began.
     pub(crate) queued_since_load: bool,
+    /// Nobody has worked on its rows since the last read of its queue began: what that reads may be taken up.
+    pub(crate) window_holds: bool,
     /// When the first delivery that is not in memory is due.
     pub(crate) due: Option<Time>,
-    /// Deliveries in memory that have a row of their own.
-    pub(crate) again: HashSet<DeliveryRef>,
+    /// Deliveries in memory that have a row of their own, from their reading until their next row is on disk, and what each weighs.
+    pub(crate) again: HashMap<DeliveryRef, u64>,
     pub(crate) targets: BTreeMap<Option<String>, Target>,
     /// Whether a read for it is under way: one at a time.
     pub(crate) loading: bool,
@@ -107,8 +109,9 @@ impl Lane {
             open: HashMap::new(),
             backlog: false,
             queued_since_load: false,
+            window_holds: true,
             due: None,
-            again: HashSet::new(),
+            again: HashMap::new(),
             targets: BTreeMap::new(),
             loading: false,
             in_ring: false,

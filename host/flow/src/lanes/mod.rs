@@ -87,17 +87,27 @@ impl Lanes {
         value
     }
 
-    /// One step that leaves something for the store.
+    /// One step that leaves something for the store. It is left there before the lock is given up, so that records, and the marks that pass
+    /// their events, come to the store in the order of the steps.
     pub(crate) fn step_after<T>(&self, step: impl FnOnce(&mut Yard, &mut After) -> T) -> T {
-        let mut after = After::default();
-        let value = self.step(|yard| step(yard, &mut after));
-        if let Some(mark) = after.mark {
-            self.store.save_mark(mark);
+        self.step(|yard| {
+            let mut after = After::default();
+            let value = step(yard, &mut after);
+            if !after.records.is_empty() {
+                self.store.record_outcomes(after.records);
+            }
+            if let Some(mark) = after.mark {
+                self.store.save_mark(mark);
+            }
+            value
+        })
+    }
+
+    /// Rings again if a delivery waits: for a worker that was rung for and took another.
+    pub(crate) fn ring_if_sendings(&self) {
+        if self.look(Yard::has_sendings) {
+            self.ring_for_sendings();
         }
-        if !after.records.is_empty() {
-            self.store.record_outcomes(after.records);
-        }
-        value
     }
 
     /// The next run. Every thread was rung for when it was offered, so nobody is rung for here.

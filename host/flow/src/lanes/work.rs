@@ -79,8 +79,6 @@ pub(crate) struct Open {
     pub(crate) unrecorded: u16,
     /// Whether it has a row of the queue.
     pub(crate) queued: bool,
-    /// Its last row is on its way to the store.
-    pub(crate) ended: bool,
 }
 
 /// A row that is about to be written.

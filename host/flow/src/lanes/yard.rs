@@ -195,7 +195,6 @@ impl Yard {
                     bytes,
                     unrecorded: 0,
                     queued: false,
-                    ended: false,
                 },
             );
             let runs = lane.runs();
@@ -232,7 +231,8 @@ impl Yard {
         if let Some(ordinal) = recorded.ordinal
             && let Some(lane) = self.lanes.get_mut(&run.integration)
         {
-            lane.again.remove(&DeliveryRef { run, ordinal });
+            let bytes = lane.again.remove(&DeliveryRef { run, ordinal }).unwrap_or(0);
+            self.discharge(run.organization, bytes);
         }
         if let Some(due) = recorded.due {
             self.set_due(run.integration, due);
@@ -248,10 +248,8 @@ impl Yard {
 
     /// A run gets a row of the queue, and goes on.
     fn unpin(&mut self, run: RunRef, after: &mut After) {
-        // What has ended has its rows on their way, before any mark that passes it.
-        if let Some(open) = self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.get_mut(&run))
-            && !open.ended
-        {
+        // Also if its last row is on its way: should that not be written, the row of the queue stands; else it is found to be complete.
+        if let Some(open) = self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.get_mut(&run)) {
             open.queued = true;
             after.records.push(Record::Enqueue(run));
         }
@@ -353,8 +351,12 @@ impl Yard {
     /// held; with each, whether it is its run's last row.
     pub(crate) fn call_ended(&mut self, run: RunRef, sendings: Vec<Sending>) -> Vec<(Sending, RowFollows)> {
         self.count_call_end(run.organization);
-        if let Some(open) = self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.get_mut(&run)) {
+        let output: u64 = sendings.iter().map(|sending| sending.request.body.len() as u64).sum();
+        let open = self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.get_mut(&run));
+        if let Some(open) = open {
             open.unrecorded = u16::try_from(sendings.len()).unwrap_or(u16::MAX);
+            open.bytes += output;
+            self.charge(run.organization, output);
         }
         let refused: Vec<Sending> = sendings.into_iter().filter_map(|sending| self.offer_sending(sending)).collect();
         self.offer_lane(run.integration);
@@ -369,13 +371,15 @@ impl Yard {
     }
 
     /// A run failed by a fault of the host's own: it is called once more.
-    pub(crate) fn call_again(&mut self, run: Run) {
+    pub(crate) fn call_again(&mut self, run: Run, after: &mut After) {
         self.count_call_end(run.run.organization);
         let integration = run.run.integration;
-        if let Some(lane) = self.lanes.get_mut(&integration) {
-            self.ready += 1;
-            lane.ready.push_back(Run { second_try: true, ..run });
+        let Some(lane) = self.lanes.get_mut(&integration) else { return };
+        if !lane.runs() {
+            return self.drop_place(run.run, after);
         }
+        self.ready += 1;
+        lane.ready.push_back(Run { second_try: true, ..run });
         self.offer_lane(integration);
     }
 
@@ -497,7 +501,8 @@ impl Yard {
     }
 
     /// An attempt has ended, or was not made.
-    pub(crate) fn attempt_ended(&mut self, sending: &Sending) -> RowFollows {
+    /// `absent`: its target is gone or was removed, so that nothing more is asked of it until the integration is changed.
+    pub(crate) fn attempt_ended(&mut self, sending: &Sending, absent: bool) -> RowFollows {
         let run = sending.delivery.run;
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(organization) = self.organizations.get_mut(&run.organization) {
@@ -512,7 +517,8 @@ impl Yard {
             if let Some(due) = lane.due {
                 self.timers.insert((due, run.integration));
             }
-            if target.held && target.load() < load_max / 2 {
+            target.held &= !absent;
+            if target.held && target.load() <= load_max / 2 {
                 target.held = false;
                 self.loads.push_back((run.integration, Load::Held(name.clone())));
             } else if target.load() == 0 && !target.in_ring && !target.held {
@@ -521,13 +527,10 @@ impl Yard {
         }
         let row = match sending.stage {
             Stage::First { .. } => self.row_follows(run),
-            Stage::Again { bytes, .. } => {
-                self.discharge(run.organization, bytes);
-                RowFollows {
-                    last: false,
-                    queued: false,
-                }
-            }
+            Stage::Again { .. } => RowFollows {
+                last: false,
+                queued: false,
+            },
         };
         self.offer_target(run.integration, name);
         self.offer_lane(run.integration);
@@ -539,9 +542,8 @@ impl Yard {
         match self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.get_mut(&run)) {
             Some(open) => {
                 open.unrecorded = open.unrecorded.saturating_sub(1);
-                open.ended = open.unrecorded == 0;
                 RowFollows {
-                    last: open.ended,
+                    last: open.unrecorded == 0,
                     queued: open.queued,
                 }
             }
@@ -578,6 +580,7 @@ impl Yard {
             && let Some(lane) = self.lanes.get_mut(&integration)
         {
             lane.queued_since_load = false;
+            lane.window_holds = true;
         }
         Some((integration, load))
     }
@@ -587,7 +590,10 @@ impl Yard {
     }
 
     pub(crate) fn taken_deliveries(&self, integration: IntegrationKey) -> HashSet<DeliveryRef> {
-        self.lanes.get(&integration).map(|lane| lane.again.clone()).unwrap_or_default()
+        self.lanes
+            .get(&integration)
+            .map(|lane| lane.again.keys().copied().collect())
+            .unwrap_or_default()
     }
 
     /// Bytes that a window of the lane may hold now; `None`: its organization's memory is full, and the lane is asked again later.
@@ -608,7 +614,7 @@ impl Yard {
         let Some(lane) = self.lanes.get_mut(&integration) else { return };
         lane.loading = false;
         let mut charged = 0;
-        let serves = lane.runs();
+        let serves = lane.runs() && lane.window_holds;
         let organization = lane.organization;
         if serves {
             lane.backlog = !complete || lane.queued_since_load;
@@ -624,7 +630,6 @@ impl Yard {
                         bytes,
                         unrecorded: 0,
                         queued: true,
-                        ended: false,
                     },
                 );
                 self.ready += 1;
@@ -636,15 +641,30 @@ impl Yard {
         self.look(integration);
     }
 
-    /// Its organization's memory is full: the lane is asked again by the clock.
-    pub(crate) fn no_memory(&mut self, integration: IntegrationKey, load: &Load, again_at: Time) {
+    /// It could not be read, or its organization's memory is full: the lane is asked again by the clock.
+    pub(crate) fn read_later(&mut self, integration: IntegrationKey, load: &Load, again_at: Time) {
+        match load {
+            Load::Held(target) => {
+                // Not a read of the lane's own turn.
+                if let Some(lane) = self.lanes.get_mut(&integration) {
+                    lane.targets.entry(target.clone()).or_default().held = true;
+                }
+                self.set_due(integration, again_at);
+            }
+            Load::Due => {
+                self.read_has_ended(integration);
+                self.set_due(integration, again_at);
+            }
+            Load::Standing | Load::Queue => {
+                self.read_has_ended(integration);
+                self.timers.insert((again_at, integration));
+            }
+        }
+    }
+
+    fn read_has_ended(&mut self, integration: IntegrationKey) {
         if let Some(lane) = self.lanes.get_mut(&integration) {
             lane.loading = false;
-        }
-        if *load == Load::Due {
-            self.set_due(integration, again_at);
-        } else {
-            self.timers.insert((again_at, integration));
         }
     }
 
@@ -666,13 +686,12 @@ impl Yard {
                 continue;
             }
             let Some(lane) = self.lanes.get_mut(&integration) else { break };
-            if !lane.again.insert(sending.delivery) {
+            if lane.again.contains_key(&sending.delivery) {
                 continue;
             }
-            match self.offer_sending(sending) {
-                Some(sending) => refused.push(sending),
-                None => self.charge(organization, bytes),
-            }
+            lane.again.insert(sending.delivery, bytes);
+            self.charge(organization, bytes);
+            refused.extend(self.offer_sending(sending));
         }
         if let Some(next) = next {
             self.set_due(integration, next);
@@ -689,11 +708,6 @@ impl Yard {
             lane.targets.entry(target).or_default().held = true;
         }
         self.set_due(integration, now);
-    }
-
-    /// A read failed: it is asked for again.
-    pub(crate) fn put_back(&mut self, integration: IntegrationKey, load: Load) {
-        self.loads.push_back((integration, load));
     }
 
     /// Says that a delivery which is not in memory is due then.
@@ -809,29 +823,33 @@ impl Yard {
         self.look(integration);
     }
 
-    /// No run of the lane is taken up until [`Yard::go_on`]; says which are in memory. Those that no plugin has seen leave it.
-    pub(crate) fn suspend(&mut self, integration: IntegrationKey, after: &mut After) -> HashSet<RunRef> {
-        let Some(lane) = self.lanes.get_mut(&integration) else {
-            return HashSet::new();
-        };
+    /// No run of the lane is taken up until [`Yard::go_on`]; says which are in memory. Those that no plugin has seen leave it, and what is
+    /// being read is not taken up.
+    pub(crate) fn suspend(&mut self, integration: IntegrationKey, organization: OrganizationKey, after: &mut After) -> HashSet<RunRef> {
+        let lane = self.lane(integration, organization);
         lane.suspended += 1;
+        lane.window_holds = false;
         self.empty(integration, after);
         self.taken_runs(integration)
     }
 
-    pub(crate) fn go_on(&mut self, integration: IntegrationKey) {
-        if let Some(lane) = self.lanes.get_mut(&integration) {
-            lane.suspended = lane.suspended.saturating_sub(1);
-            lane.has_queued();
-        }
+    /// Runs are taken up again, also those that have come into the queue meanwhile.
+    pub(crate) fn go_on(&mut self, integration: IntegrationKey, organization: OrganizationKey) {
+        let lane = self.lane(integration, organization);
+        lane.suspended = lane.suspended.saturating_sub(1);
+        lane.has_queued();
         self.offer_lane(integration);
         self.look(integration);
     }
 
     /// Lanes that hold work and are not served.
-    pub(crate) fn held(&self) -> Vec<IntegrationKey> {
+    pub(crate) fn held(&self) -> Vec<(IntegrationKey, OrganizationKey)> {
         let held = |lane: &&Lane| !lane.runs() && (lane.backlog || lane.due.is_some());
-        self.lanes.iter().filter(|(_, lane)| held(lane)).map(|(key, _)| *key).collect()
+        self.lanes
+            .iter()
+            .filter(|(_, lane)| held(lane))
+            .map(|(key, lane)| (*key, lane.organization))
+            .collect()
     }
 
     // The end
@@ -967,7 +985,7 @@ mod tests {
                 assert!(under_way.len() <= 5);
                 if !under_way.is_empty() && roll(2) == 0 {
                     let ended = under_way.swap_remove(roll(under_way.len() as u64) as usize);
-                    yard.attempt_ended(&ended);
+                    yard.attempt_ended(&ended, false);
                 }
             }
             loop {
@@ -976,7 +994,7 @@ mod tests {
                     under_way.push(sending);
                 }
                 let Some(ended) = under_way.pop() else { break };
-                yard.attempt_ended(&ended);
+                yard.attempt_ended(&ended, false);
             }
             assert_eq!(taken + refused, offered, "seed {seed}: something that waits is forgotten");
             assert_eq!(yard.under_way(), (0, 0));

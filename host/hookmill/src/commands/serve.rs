@@ -56,13 +56,7 @@ impl Serve {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
             let house = House::open(&config, self.operator_key, self.keyring).await?;
-            let mut out = std::io::stdout().lock();
-            writeln!(out, "hookmill listens on http://{}", house.address)?;
-            if let Some(file) = &house.operator_key_file {
-                writeln!(out, "the operator's API key is in {}", file.display())?;
-            }
-            out.flush()?;
-            drop(out);
+            tell(&house);
             let ended = async {
                 tokio::select! {
                     _ = terminate.recv() => {}
@@ -90,5 +84,17 @@ fn open_more_files() {
     limit.current = limit.maximum;
     if setrlimit(Resource::Nofile, limit).is_err() {
         tracing::warn!("the limit of open files can not be raised");
+    }
+}
+
+/// Says where the host is. It serves all the same if nobody listens to that.
+fn tell(house: &House) {
+    let mut out = std::io::stdout().lock();
+    let mut told = writeln!(out, "hookmill listens on http://{}", house.address);
+    if let Some(file) = &house.operator_key_file {
+        told = told.and_then(|()| writeln!(out, "the operator's API key is in {}", file.display()));
+    }
+    if let Err(error) = told.and_then(|()| out.flush()) {
+        tracing::warn!(%error, "nobody reads the standard output");
     }
 }

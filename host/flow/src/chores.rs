@@ -1,0 +1,171 @@
+//! What is worked off beside the river: a piece of each chore in turn, so that a long one of one organization keeps no other's waiting.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
+use hookmill_domain::key::Key;
+use hookmill_domain::names::TargetName;
+use hookmill_domain::time::Time;
+use hookmill_store::{HeldPlace, LiveError, ResumeProgress, StoreError};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use crate::river::Inner;
+
+/// Rows that a chore writes in one commit.
+const ROWS_AT_ONCE: usize = 500;
+/// Chores that wait to be taken up. Whoever brings one more waits with it.
+pub(crate) const CHORES_MAX: usize = 1024;
+/// How long chores rest after one of them failed.
+const FAILURE_WAIT_MS: u64 = 250;
+/// How often lanes that are not served are looked through for what has grown too old.
+const AGE_PERIOD_MS: u64 = 60_000;
+
+/// One thing to be worked off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chore {
+    /// Rows for what the deletion of an integration has cancelled.
+    Cancel(IntegrationKey, OrganizationKey),
+    /// A whole integration's parked and queued runs are resumed.
+    Resume(i64, IntegrationKey, OrganizationKey),
+    /// What was written down as held for an integration's targets is asked again.
+    WakeHeld(IntegrationKey, OrganizationKey),
+    /// What a lane that is not served holds of events before that one is given up.
+    Expire(IntegrationKey, Key),
+}
+
+/// A chore and how far it has come.
+struct Work {
+    chore: Chore,
+    /// Of a resume: the last run looked at.
+    resumed: (Key, u32),
+    /// Of waking: targets that are left, and the place in the first of them.
+    targets: Option<VecDeque<Option<TargetName>>>,
+    place: HeldPlace,
+}
+
+/// Stands below every held delivery.
+const FIRST_PLACE: HeldPlace = (Key::ZERO, 0, 0);
+
+/// Works chores off until the river stops. What is left is found again by the next start.
+pub(crate) async fn do_chores(inner: Arc<Inner>, mut chores: mpsc::Receiver<Chore>) {
+    let mut stop = inner.stop.subscribe();
+    let mut works: VecDeque<Work> = VecDeque::new();
+    let mut look_at = inner.clock.now().plus_millis(AGE_PERIOD_MS);
+    let mut rest_until = Time::default();
+    while !*stop.borrow_and_update() {
+        let room = works.len() < CHORES_MAX;
+        tokio::select! {
+            biased;
+            _ = stop.changed() => return,
+            Some(chore) = chores.recv(), if room => {
+                works.push_back(Work { chore, resumed: (Key::ZERO, 0), targets: None, place: FIRST_PLACE });
+                continue;
+            }
+            () = inner.clock.sleep_until(rest_until), if !works.is_empty() => {}
+            () = inner.clock.sleep_until(look_at) => {
+                look_at = inner.clock.now().plus_millis(AGE_PERIOD_MS);
+                works.extend(too_old(&inner).await.into_iter().filter(|_| room).map(|chore| Work {
+                    chore,
+                    resumed: (Key::ZERO, 0),
+                    targets: None,
+                    place: FIRST_PLACE,
+                }));
+                continue;
+            }
+        }
+        let Some(mut work) = works.pop_front() else { continue };
+        match piece(&inner, &mut work).await {
+            Ok(true) => works.push_back(work),
+            Ok(false) => {}
+            Err(failure) => {
+                warn!(chore = ?work.chore, error = %failure, "a chore failed; it is tried again");
+                rest_until = inner.clock.now().plus_millis(FAILURE_WAIT_MS);
+                works.push_back(work);
+            }
+        }
+    }
+}
+
+/// Works a piece of a chore off. `true`: there may be more of it.
+async fn piece(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> {
+    match work.chore {
+        Chore::Cancel(integration, _) => {
+            let taken = inner.lanes.look(|yard| yard.taken_runs(integration));
+            inner.store.cancel_some(integration, taken, ROWS_AT_ONCE).await
+        }
+        Chore::Expire(integration, before) => {
+            let taken = inner.lanes.look(|yard| yard.taken_runs(integration));
+            inner.store.expire_some(integration, before, taken, ROWS_AT_ONCE).await
+        }
+        Chore::Resume(number, integration, organization) => {
+            let taken = inner.lanes.step_after(|yard, after| yard.suspend(integration, organization, after));
+            let progress = inner.store.resume_some(number, work.resumed, taken, ROWS_AT_ONCE).await;
+            inner.lanes.step(|yard| yard.go_on(integration, organization));
+            match progress? {
+                ResumeProgress::UpTo(event, generation) => {
+                    work.resumed = (event, generation);
+                    Ok(true)
+                }
+                ResumeProgress::Finished => Ok(false),
+            }
+        }
+        Chore::WakeHeld(integration, organization) => wake_held(inner, integration, organization, work).await,
+    }
+}
+
+/// Makes a piece of what is held due, for targets that are there: each delivery once, since what is held again is so for a new reason.
+async fn wake_held(
+    inner: &Arc<Inner>,
+    integration: IntegrationKey,
+    organization: OrganizationKey,
+    work: &mut Work,
+) -> Result<bool, StoreError> {
+    let targets = match &mut work.targets {
+        Some(targets) => targets,
+        None => {
+            let reach = match inner.caches.reach(integration).await {
+                Ok(reach) => reach,
+                Err(LiveError::Store(failure)) => return Err(failure),
+                // It was deleted, or can not be read: nothing can be sent.
+                Err(LiveError::NotFound | LiveError::Sealed(_)) => return Ok(false),
+            };
+            let there = reach.live.targets.iter().filter(|target| !target.gone);
+            work.targets.insert(there.map(|target| target.name.clone()).collect())
+        }
+    };
+    let Some(target) = targets.front().cloned() else { return Ok(false) };
+    let name = target.as_ref().map(ToString::to_string);
+    let (woken, more) = inner.store.wake_held(integration, name, work.place, ROWS_AT_ONCE).await?;
+    if woken > 0 {
+        let now = inner.clock.now();
+        inner.lanes.step(|yard| yard.wake(integration, organization, false, Some(now)));
+    }
+    match more {
+        Some(place) => work.place = place,
+        None => {
+            targets.pop_front();
+            work.place = FIRST_PLACE;
+        }
+    }
+    Ok(!targets.is_empty())
+}
+
+/// Lanes that are not served, or that hold deliveries for targets which are not there: what is older than the age cap is given up.
+async fn too_old(inner: &Arc<Inner>) -> Vec<Chore> {
+    let age_ms = i64::try_from(inner.limits.delivery.age_ms_max).unwrap_or(i64::MAX);
+    let before = Time::from_millis(inner.clock.now().millis().saturating_sub(age_ms));
+    let before = Key::from_parts(before, 0, 0);
+    let mut lanes = inner.lanes.look(|yard| yard.held());
+    match inner.store.held_heads().await {
+        Ok(held) => lanes.extend(held),
+        Err(failure) => warn!(error = %failure, "what has grown too old could not be looked for; it is tried again"),
+    }
+    lanes.sort_unstable();
+    lanes.dedup();
+    lanes
+        .into_iter()
+        .map(|(integration, _)| Chore::Expire(integration, before))
+        .collect()
+}
