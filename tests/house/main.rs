@@ -1,6 +1,18 @@
 //! The tests of the whole house, in one binary: real hosts on real files, real receivers on loopback, real components. Only time and chance
 //! are made by hand, and only where a test says so.
 
+mod accounts;
 mod backoff;
+mod disk;
+mod hostile;
+mod integrations;
 mod kill;
+mod neighbours;
 mod parts;
+mod plugins;
+mod rooms;
+mod same_bytes;
+mod payloads;
+mod serving;
+mod signatures;
+mod validation;

@@ -26,6 +26,7 @@ pub(crate) fn start(inner: &Arc<Inner>, threads: usize) -> std::io::Result<Vec<J
     let spawn = |number: usize| {
         let inner = inner.clone();
         std::thread::Builder::new().name(format!("plugins-{number}")).spawn(move || {
+            let _guard = EndWithTheThread;
             match tokio::runtime::Builder::new_current_thread().enable_time().build() {
                 Ok(runtime) => runtime.block_on(call_plugins(&inner, number)),
                 Err(failure) => error!(error = %failure, "a thread for plugins can not start"),
@@ -33,6 +34,17 @@ pub(crate) fn start(inner: &Arc<Inner>, threads: usize) -> std::io::Result<Vec<J
         })
     };
     (0..threads).map(spawn).collect()
+}
+
+/// A thread that panics holds calls which nobody would end: the process ends, and the next start makes them again.
+struct EndWithTheThread;
+
+impl Drop for EndWithTheThread {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
 }
 
 async fn call_plugins(inner: &Arc<Inner>, number: usize) {
@@ -261,18 +273,23 @@ fn one_ended(yard: &mut Yard, after: &mut After, end: End, sendings: Vec<Sending
 }
 
 async fn load(inner: &Arc<Inner>, digest: Digest) -> Result<Component, Fault> {
-    let store = inner.store.clone();
-    let fetch = || async move {
+    let (plugins, store) = (inner.plugins.clone(), inner.store.clone());
+    let fetch = move || async move {
         let bytes = store
             .component(digest)
             .await
             .map_err(|failure| std::io::Error::other(failure.to_string()))?;
         bytes.ok_or_else(|| std::io::Error::other("the component is not stored"))
     };
-    inner.plugins.load(digest, fetch).await.map_err(|failure| {
-        error!(component = %digest, error = %chain(&failure), "a component can not be loaded");
-        Fault::new(ParkCode::Unavailable, chain(&failure))
-    })
+    // Reading and compiling want the other runtime: this thread's knows neither files nor processes.
+    let loaded = inner.runtime.spawn(async move { plugins.load(digest, fetch).await }).await;
+    let failure = match loaded {
+        Ok(Ok(component)) => return Ok(component),
+        Ok(Err(failure)) => chain(&failure),
+        Err(_) => "the host is ending".to_owned(),
+    };
+    error!(component = %digest, error = failure, "a component can not be loaded");
+    Err(Fault::new(ParkCode::Unavailable, failure))
 }
 
 /// An error with its causes, in one line.

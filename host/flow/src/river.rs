@@ -67,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) chores: mpsc::Sender<Chore>,
     pub(crate) uploads: Uploads,
+    /// The runtime of everything but the plugins' own threads.
+    pub(crate) runtime: tokio::runtime::Handle,
     /// Turns true when the river is to end.
     pub(crate) stop: watch::Sender<bool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -146,6 +148,7 @@ impl River {
             lanes,
             chores,
             uploads: Uploads::default(),
+            runtime: tokio::runtime::Handle::current(),
             stop: watch::channel(false).0,
             threads: Mutex::default(),
             tasks: Mutex::default(),

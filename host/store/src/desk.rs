@@ -55,8 +55,7 @@ impl Drawer {
     }
 
     pub(crate) fn committed(&mut self) {
-        if let Some((key, salt)) = self.saving_salt.take() {
-            self.salts.push(key, salt);
+        if self.saving_salt.take().is_some() {
             self.unsaved_salt = None;
         }
     }
@@ -152,6 +151,9 @@ impl Desk<'_> {
             params![first.as_i64(), salt.as_i64()],
         )?;
         self.drawer.saving_salt = Some((first, salt));
+        // Known before the commit: whoever reads one of its rows the moment after it takes this salt and not the one before. Should the commit
+        // fail, no row has a key that this entry is asked for, and the next one makes another of the same salt.
+        self.drawer.salts.push(first, salt);
         Ok(salt)
     }
 

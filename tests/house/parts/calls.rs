@@ -11,7 +11,9 @@ impl Client {
     /// Uploads a component; `query` follows `/plugins?`.
     pub async fn upload(&self, query: &str, component: impl Into<Bytes>) -> Answer {
         let path = format!("/plugins?{query}");
-        let answer = self.try_call("POST", &path, &[("content-type", "application/wasm")], component).await;
+        let answer = self
+            .try_call("POST", &path, &[("content-type", "application/wasm")], component)
+            .await;
         answer.unwrap_or_else(|| panic!("POST {path}: the host does not answer"))
     }
 
@@ -25,7 +27,9 @@ impl Client {
     /// Makes an integration for `document_text` to that URL, with these fields beside; gives its id.
     pub async fn integration(&self, target: &str, more: Value) -> String {
         let mut body = json!({"type": "webhook", "events": ["document_text"], "target": target});
-        let Value::Object(more) = more else { panic!("fields are an object: {more}") };
+        let Value::Object(more) = more else {
+            panic!("fields are an object: {more}")
+        };
         body.as_object_mut().expect("it is one").extend(more);
         text(&self.post("/integrations", &body).await.expect(201), "/id").to_owned()
     }
@@ -38,7 +42,8 @@ impl Client {
 
     /// Posts an event of the kind `document_text`; gives its id.
     pub async fn text_event(&self, document: &str) -> String {
-        self.event(json!({"event": "document_text", "data": {"id": document, "text": "some text"}}).to_string()).await
+        self.event(json!({"event": "document_text", "data": {"id": document, "text": "some text"}}).to_string())
+            .await
     }
 
     /// The event as it stands, once it stands so.
@@ -53,7 +58,9 @@ impl Client {
 
     /// The event once its one run has ended, whatever became of it.
     pub async fn run_of(&self, id: &str) -> Value {
-        let event = self.event_when(id, |event| !matches!(text(event, "/runs/0/state"), "pending" | "queued")).await;
+        let event = self
+            .event_when(id, |event| !matches!(text(event, "/runs/0/state"), "pending" | "queued"))
+            .await;
         event["runs"][0].clone()
     }
 
@@ -75,7 +82,7 @@ impl Client {
 }
 
 /// The one item of a list for which that holds.
-pub fn one<'a>(list: &'a Value, so: impl Fn(&Value) -> bool) -> &'a Value {
+pub fn one(list: &Value, so: impl Fn(&Value) -> bool) -> &Value {
     let items = list.as_array().unwrap_or_else(|| panic!("no list: {list}"));
     let mut found = items.iter().filter(|item| so(item));
     match (found.next(), found.next()) {
@@ -88,6 +95,12 @@ pub fn one<'a>(list: &'a Value, so: impl Fn(&Value) -> bool) -> &'a Value {
 pub fn fields(answer: &Answer) -> Vec<String> {
     let document = answer.json();
     let errors = document["errors"].as_array().cloned().unwrap_or_default();
-    let name = |error: Value| error["pointer"].as_str().or(error["parameter"].as_str()).unwrap_or_default().to_owned();
+    let name = |error: Value| {
+        error["pointer"]
+            .as_str()
+            .or(error["parameter"].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
     errors.into_iter().map(name).collect()
 }

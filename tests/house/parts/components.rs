@@ -15,7 +15,14 @@ pub const FLATTEN: &[u8] = include_bytes!("../../../plugins/flatten/flatten.wasm
 
 /// A guest in text, as a component's bytes, or whatever else its text makes.
 pub fn wat(name: &str, argument: &str) -> Bytes {
-    wat::parse_str(guests::wat(name, argument)).unwrap_or_else(|error| panic!("{name}: {error}")).into()
+    wat::parse_str(guests::wat(name, argument))
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
+        .into()
+}
+
+/// Its text, to be changed before it is parsed.
+pub fn guest_text(name: &str) -> String {
+    guests::wat(name, "")
 }
 
 /// The Rust guest that does what its configuration says.
@@ -33,7 +40,10 @@ fn built() -> &'static (Bytes, Bytes) {
     static BUILT: OnceLock<(Bytes, Bytes)> = OnceLock::new();
     BUILT.get_or_init(|| {
         let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
-        let options = Options { locked: true, target_dir: None };
+        let options = Options {
+            locked: true,
+            target_dir: None,
+        };
         let built = build_all(&plugins, &["probe", "wasi"], &options).expect("the guests build");
         let read = |package: &str| {
             let found = built.iter().find(|built| built.package == package).expect("it was asked for");

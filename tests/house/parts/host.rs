@@ -156,6 +156,8 @@ pub fn command(folder: &Path, options: &Options) -> Command {
     };
     command.arg("serve").arg("--data").arg(folder).args(["--listen", "127.0.0.1:0"]).args(&options.arguments);
     command.env("HOOKMILL_OPERATOR_KEY", OPERATOR_KEY).envs(options.environment.iter().cloned());
+    // It is the tests' own, and no setting of the host.
+    command.env_remove("HOOKMILL_TEST_LOG");
     if std::env::var_os("HOOKMILL_TEST_LOG").is_none() {
         command.stderr(Stdio::null());
     }

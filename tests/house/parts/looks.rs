@@ -1,12 +1,16 @@
-//! Looking at a host from without: the problems that it tells, and its end.
+//! Looking at a host from without: the problems that it tells, what it prints, and its end.
 
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
 
 use super::client::Answer;
 use super::host::{Host, text};
+use super::receiver::PATIENCE;
 
 /// Between two looks at a process, which tells nobody but its parent of its end.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
@@ -15,6 +19,20 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 /// query, or `-` for none.
 #[track_caller]
 pub fn problem(answer: &Answer, status: u16, place: &str) -> Value {
+    let document = some_problem(answer, status);
+    let named = match document["errors"].as_array().map(Vec::as_slice) {
+        None => "-".to_owned(),
+        Some([error]) if error["parameter"].is_string() => format!("?{}", text(error, "/parameter")),
+        Some([error]) => text(error, "/pointer").to_owned(),
+        Some(errors) => panic!("{errors:?}"),
+    };
+    assert_eq!(named, place, "{document}");
+    document
+}
+
+/// A problem document with that status, whatever it names.
+#[track_caller]
+pub fn some_problem(answer: &Answer, status: u16) -> Value {
     let shown = String::from_utf8_lossy(&answer.body);
     assert_eq!(answer.status, status, "{shown}");
     assert_eq!(answer.headers["content-type"], "application/problem+json", "{shown}");
@@ -28,13 +46,6 @@ pub fn problem(answer: &Answer, status: u16, place: &str) -> Value {
         !text(&document, "/title").is_empty() && !text(&document, "/detail").is_empty(),
         "{shown}"
     );
-    let named = match document["errors"].as_array().map(Vec::as_slice) {
-        None => "-".to_owned(),
-        Some([error]) if error["parameter"].is_string() => format!("?{}", text(error, "/parameter")),
-        Some([error]) => text(error, "/pointer").to_owned(),
-        Some(errors) => panic!("{errors:?}"),
-    };
-    assert_eq!(named, place, "{shown}");
     document
 }
 
@@ -48,4 +59,71 @@ pub async fn ends_within(host: &mut Host, most: Duration) -> ExitStatus {
         assert!(Instant::now() < deadline, "the host still runs after {most:?}");
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
+}
+
+/// A process as a script sees it: by its lines on standard output. It is killed when it is dropped.
+pub struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    pub fn start(command: Command) -> Process {
+        let mut command = tokio::process::Command::from(command);
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("it starts");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        Process { child, lines }
+    }
+
+    /// What stands behind `beginning` on the next line that begins so.
+    pub async fn line(&mut self, beginning: &str) -> String {
+        let find = async {
+            loop {
+                let line = self.lines.next_line().await.expect("it prints text");
+                let line = line.unwrap_or_else(|| panic!("it ended without a line that begins with {beginning:?}"));
+                if let Some(rest) = line.strip_prefix(beginning) {
+                    return rest.to_owned();
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, find)
+            .await
+            .unwrap_or_else(|_| panic!("no line begins with {beginning:?}"))
+    }
+
+    /// Ends it by SIGTERM; gives the rest of its lines.
+    pub async fn end(mut self) -> Vec<String> {
+        let pid = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw)
+            .expect("it runs");
+        kill_process(pid, Signal::TERM).expect("it runs");
+        let end = async {
+            let mut rest = Vec::new();
+            while let Some(line) = self.lines.next_line().await.expect("it prints text") {
+                rest.push(line);
+            }
+            self.child.wait().await.expect("it was running");
+            rest
+        };
+        tokio::time::timeout(PATIENCE, end).await.expect("it ends when it is told to")
+    }
+}
+
+/// How a command ended by itself, and what it said on standard error.
+pub async fn ended(command: Command) -> (ExitStatus, String) {
+    let mut command = tokio::process::Command::from(command);
+    let output = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(PATIENCE, output)
+        .await
+        .expect("it ends by itself")
+        .expect("it starts");
+    (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
 }

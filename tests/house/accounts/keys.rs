@@ -1,0 +1,180 @@
+//! Keys: shown once, presented in headers, kept hashed, and for a while.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{contains, key};
+use crate::parts::client::Client;
+use crate::parts::host::{Host, OPERATOR_KEY, text};
+use crate::parts::looks::problem;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_shown_once_and_presented_in_headers() {
+    let mut host = Host::start();
+    let admin = host.organization("contractfit1").await;
+    let made = admin.post("/keys", &json!({"role": "read", "description": "for the report"})).await;
+    let place = made.headers["location"].to_str().expect("a path").to_owned();
+    let made = made.expect(201);
+    let (id, secret) = (text(&made, "/id"), text(&made, "/key"));
+    assert_eq!(place, format!("/keys/{id}"));
+    let shown = admin.get(&place).await;
+    assert_eq!(shown.headers["cache-control"], "no-store");
+    let mut without = made.clone();
+    without.as_object_mut().expect("an object").remove("key");
+    assert_eq!(shown.expect(200), without, "all but its text is shown again");
+    let list = admin.get("/keys").await.expect(200).to_string();
+    assert!(
+        list.contains(id) && !list.contains(secret) && !list.contains(&admin.key) && !list.contains(r#""key":"#),
+        "{list}"
+    );
+    let list = host.operator.get("/keys").await.expect(200).to_string();
+    assert!(
+        list.contains(id) && !list.contains(secret) && !list.contains(OPERATOR_KEY),
+        "{list}"
+    );
+
+    let nobody = admin.with_key("");
+    let with = async |headers: &[(&str, &str)], path: &str| nobody.try_call("GET", path, headers, "").await.expect("an answer");
+    let bearer = format!("Bearer {secret}");
+    for headers in [
+        vec![("authorization", bearer.as_str())],
+        vec![("x-api-key", secret)],
+        vec![("X-API-Key", secret), ("Authorization", &bearer)],
+    ] {
+        with(&headers, "/integrations").await.expect(200);
+    }
+    let basic = "Basic dXNlcjpwYXNzd29yZA==";
+    for headers in [
+        vec![],
+        vec![("authorization", basic)],
+        vec![("authorization", secret)],
+        vec![("authorization", "Bearer")],
+        vec![("authorization", "Bearer ")],
+        vec![("x-api-key", "")],
+        vec![("x-api-key", secret), ("authorization", basic)],
+        vec![("x-api-key", secret), ("x-api-key", admin.key.as_str())],
+        vec![("x-api-key", admin.key.as_str()), ("authorization", bearer.as_str())],
+        vec![("cookie", bearer.as_str())],
+    ] {
+        for path in ["/integrations", "/events/evt_01ksr49200ew3re1r70w3ge1r7", "/keys"] {
+            let answer = with(&headers, path).await;
+            problem(&answer, 401, "-");
+            assert!(
+                answer.headers["www-authenticate"]
+                    .to_str()
+                    .is_ok_and(|text| text.starts_with("Bearer"))
+            );
+        }
+        let event = r#"{"event":"document_text","data":{"id":"d"}}"#;
+        problem(
+            &nobody.try_call("POST", "/events", &headers, event).await.expect("an answer"),
+            401,
+            "-",
+        );
+    }
+    problem(&with(&[], &format!("/integrations?api_key={secret}")).await, 401, "-");
+
+    // Nobody deletes the key in hand; a deleted one holds no more, nor after a restart.
+    let own = admin.get("/keys").await.expect(200);
+    let own = own["items"]
+        .as_array()
+        .expect("keys")
+        .iter()
+        .find(|key| key["role"] == "admin")
+        .expect("its own")
+        .clone();
+    problem(&admin.delete(&format!("/keys/{}", text(&own, "/id"))).await, 409, "-");
+    admin.delete(&place).await.expect(204);
+    problem(&admin.delete(&place).await, 404, "-");
+    problem(&admin.with_key(secret).get("/integrations").await, 401, "-");
+    host.kill();
+    let (of_database, digest_alone) = (all_bytes(&host), [secret, admin.key.as_str(), OPERATOR_KEY]);
+    for text in digest_alone {
+        assert!(!contains(&of_database, text.as_bytes()), "keys are kept hashed");
+    }
+    host.start_again();
+    let again = |key: &str| Client {
+        address: host.operator.address,
+        key: key.to_owned(),
+    };
+    problem(&again(secret).get("/integrations").await, 401, "-");
+    again(&admin.key).get("/integrations").await.expect(200);
+}
+
+/// The bytes of everything in the data folder.
+fn all_bytes(host: &Host) -> Vec<u8> {
+    let files = std::fs::read_dir(host.folder())
+        .expect("the folder is there")
+        .map(|file| file.expect("a file").path());
+    files
+        .filter(|file| file.is_file())
+        .flat_map(|file| std::fs::read(file).expect("it is read"))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expiring_key_expires() {
+    let mut host = Host::start();
+    host.organization("contractfit1").await;
+    let seconds = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
+    // At the end of the second after next: long enough to be used, short enough to be waited for.
+    let end = rfc3339(seconds + 3);
+    let (id, brief) = key(&host, "contractfit1", "read", json!({"expires_at": end})).await;
+    assert_eq!(
+        host.operator.get(&format!("/keys/{id}")).await.expect(200)["expires_at"],
+        end.replace('Z', ".000Z")
+    );
+    brief.get("/integrations").await.expect(200);
+    let expires = async {
+        loop {
+            let answer = brief.get("/integrations").await;
+            if answer.status != 200 {
+                return answer;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(20), expires).await.expect("it expires");
+    problem(&answer, 401, "-");
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_millis();
+    assert!(now + 50 >= u128::from(seconds + 3) * 1000, "not before its time");
+    host.kill();
+    host.start_again();
+    problem(
+        &Client {
+            address: host.operator.address,
+            ..brief
+        }
+        .get("/integrations")
+        .await,
+        401,
+        "-",
+    );
+}
+
+/// Seconds since the epoch as RFC 3339 writes them. The days by Howard Hinnant's `civil_from_days`.
+fn rfc3339(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let (day, month) = (
+        day_of_year - (153 * shifted + 2) / 5 + 1,
+        if shifted < 10 { shifted + 3 } else { shifted - 9 },
+    );
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!(
+        "{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}

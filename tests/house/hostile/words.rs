@@ -1,0 +1,90 @@
+//! What plugins say: how much of it is kept, and that it harms nobody who reads it.
+
+use serde_json::{Value, json};
+
+use super::Scene;
+use crate::parts::calls::one;
+use crate::parts::components::probe;
+use crate::parts::host::text;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_log_is_cut_and_says_so() {
+    let scene = Scene::new().await;
+    scene.attacker.plugin("probe", probe()).await;
+    let cases = [
+        (json!({"do": "log", "lines": 1000, "line_bytes": 5000}), "left out"),
+        (json!({"do": "log", "lines": 1000, "line_bytes": 0}), ""),
+        (json!({"do": "log", "lines": 1000, "line_bytes": 10}), "800 more left out"),
+        (json!({"do": "log", "lines": 3, "line_bytes": 5000}), "3 cut"),
+        (json!({"do": "log", "lines": 3, "line_bytes": 10}), ""),
+    ];
+    for (config, says) in cases {
+        let integration = scene.attack("probe", &config).await;
+        let event = scene.attacked().await;
+        let run = one(&event["runs"], |run| run["integration"] == *integration);
+        assert_eq!(
+            (text(run, "/state"), text(run, "/reason")),
+            ("skipped", "it is all said"),
+            "{config}"
+        );
+        let lines: Vec<&str> = run["log"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
+        // The line that says what was cut is the host's own.
+        let own = lines.iter().filter(|line| line.starts_with("(the log's limits: ")).count();
+        assert!(bytes <= 16 * 1024 + own * 100, "{config}: {bytes} bytes");
+        assert!(lines.len() <= 200 + own, "{config}: {} lines", lines.len());
+        assert!(lines.iter().all(|line| line.len() <= 4096 + "info: ".len()), "{config}");
+        let last = lines.last().copied().unwrap_or_default();
+        assert!(last.contains(says) && (says.is_empty() || own == 1), "{config}: {last}");
+        scene.attacker.delete(&format!("/integrations/{integration}")).await.expect(204);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_guest_says_reaches_no_terminal_raw() {
+    let scene = Scene::new().await;
+    scene.attacker.plugin("probe", probe()).await;
+    let message = "\u{1b}]0;owned\u{7}\u{1b}[31mred\r\u{8}\0\u{7f}\nerror: not by the host";
+    for config in [
+        json!({"do": "panic", "message": message}),
+        json!({"do": "skip", "reason": message}),
+        json!({"do": "reject", "reason": message}),
+    ] {
+        scene.attack("probe", &config).await;
+    }
+    let event = scene.attacked().await;
+    for path in [
+        format!("/events/{}", text(&event, "/id")),
+        format!("/runs/{}", text(&event, "/runs/0/id")),
+        "/runs".to_owned(),
+    ] {
+        let answer = scene.attacker.get(&path).await;
+        let said = String::from_utf8(answer.body.to_vec()).expect("JSON is text");
+        assert!(said.contains("owned"), "{path}: {said}");
+        assert!(!said.chars().any(|found| found < ' '), "{path}: {said:?}");
+    }
+    // A line of the guest's does not pass for one of another level.
+    let panicked = one(&event["runs"], |run| run["code"] == "trap");
+    let lines: Vec<&str> = panicked["log"]
+        .as_array()
+        .expect("a log")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(lines.iter().all(|line| line.starts_with("error: ")), "{lines:?}");
+}
+
+/// The controls beyond ASCII: terminals take U+009B for the beginning of a sequence as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_do_the_control_characters_beyond_ascii() {
+    let scene = Scene::new().await;
+    scene.attacker.plugin("probe", probe()).await;
+    scene
+        .attack("probe", &json!({"do": "panic", "message": "\u{9b}31mred\u{9d}0;owned\u{9c}"}))
+        .await;
+    let event = scene.attacked().await;
+    let answer = scene.attacker.get(&format!("/events/{}", text(&event, "/id"))).await;
+    let said = String::from_utf8(answer.body.to_vec()).expect("JSON is text");
+    assert!(said.contains("owned"), "{said}");
+    assert!(!said.chars().any(char::is_control), "{said:?}");
+}

@@ -1,0 +1,222 @@
+//! Signals, and what they leave behind.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::{EVENT, moved};
+use crate::parts::host::{Host, Options, text};
+use crate::parts::looks::ends_within;
+use crate::parts::receiver::{Gate, PATIENCE, Receiver, Reply};
+
+/// The grace period of hosts here that are to run out of it.
+const GRACE: Duration = Duration::from_secs(4);
+
+fn with_grace() -> Options {
+    Options::default().with("LIMITS__DELIVERY__SHUTDOWN_GRACE_MS", &GRACE.as_millis().to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_lets_attempts_under_way_finish() {
+    let mut host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    let gate = Gate::closed();
+    let receiver = {
+        let gate = gate.clone();
+        Receiver::answering(move |_| Reply::Gated(gate.clone())).await
+    };
+    tenant.integration(&receiver.url("/"), json!({})).await;
+    let mut events = Vec::new();
+    for number in 0..3 {
+        events.push(tenant.text_event(&number.to_string()).await);
+    }
+    receiver.wait_for(3).await;
+    host.signal(Signal::TERM);
+    // It accepts nothing more, and it waits for its attempts.
+    drains(&host).await;
+    assert_eq!(host.has_ended(), None, "attempts are under way");
+    gate.open();
+    let status = ends_within(&mut host, Duration::from_secs(10)).await;
+    assert!(status.success(), "{status}");
+    host.start_again();
+    let tenant = moved(&tenant, &host);
+    for event in &events {
+        let view = tenant.get(&format!("/events/{event}")).await.expect(200);
+        let delivery = &view["runs"][0]["deliveries"][0];
+        assert_eq!(
+            (&delivery["state"], &delivery["attempts"], &delivery["status"]),
+            (&json!("delivered"), &json!(1), &json!(200)),
+            "{view}"
+        );
+    }
+    // What comes later is sent, so what was taken would have been sent again by now.
+    tenant.settled(&tenant.text_event("last").await).await;
+    assert_eq!(receiver.received().len(), 4, "nothing is sent twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_end_within_the_grace_period_is_due_again() {
+    let mut host = Host::start_with(with_grace());
+    let tenant = host.organization("contractfit1").await;
+    let receiver = Receiver::answering(|got| if got.number == 0 { Reply::Hang } else { Reply::Status(200) }).await;
+    tenant.integration(&receiver.url("/"), json!({"timeout_ms": 60_000})).await;
+    let event = tenant.text_event("d").await;
+    let first = receiver.wait_for(1).await.remove(0);
+    host.signal(Signal::TERM);
+    let begun = Instant::now();
+    let status = ends_within(&mut host, GRACE + Duration::from_secs(10)).await;
+    assert!(status.success(), "{status}");
+    assert!(begun.elapsed() >= GRACE / 2, "it waits for the attempt: {:?}", begun.elapsed());
+    host.start_again();
+    let tenant = moved(&tenant, &host);
+    let again = receiver.wait_for(2).await.remove(1);
+    assert_eq!((again.id(), &again.body), (first.id(), &first.body));
+    let view = tenant.settled(&event).await;
+    let delivery = &view["runs"][0]["deliveries"][0];
+    assert_eq!(
+        (&delivery["state"], &delivery["attempts"]),
+        (&json!("delivered"), &json!(1)),
+        "the cut attempt is not counted: {view}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grace_period_is_the_whole_of_it() {
+    let mut host = Host::start_with(with_grace());
+    let tenant = host.organization("contractfit1").await;
+    let receiver = Receiver::answering(|_| Reply::Hang).await;
+    tenant.integration(&receiver.url("/"), json!({"timeout_ms": 60_000})).await;
+    tenant.text_event("d").await;
+    receiver.wait_for(1).await;
+    // A receiver that does not answer, a client that does not ask on, and one that does not go on with its body.
+    let mut asking = TcpStream::connect(host.operator.address).await.expect("it listens");
+    asking.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n").await.expect("written");
+    let mut posting = TcpStream::connect(host.operator.address).await.expect("it listens");
+    let head = format!(
+        "POST /events HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-length: 100\r\n\r\n{{",
+        tenant.key
+    );
+    posting.write_all(head.as_bytes()).await.expect("written");
+    tenant.get("/healthz").await.expect(200);
+    host.signal(Signal::TERM);
+    let begun = Instant::now();
+    let status = ends_within(&mut host, 10 * GRACE).await;
+    assert!(status.success(), "{status}");
+    assert!(begun.elapsed() < GRACE + GRACE / 2, "it took {:?} of {GRACE:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    for second in [Signal::TERM, Signal::INT] {
+        let mut host = Host::start();
+        let tenant = host.organization("contractfit1").await;
+        let receiver = Receiver::answering(|_| Reply::Hang).await;
+        tenant.integration(&receiver.url("/"), json!({"timeout_ms": 60_000})).await;
+        tenant.text_event("d").await;
+        receiver.wait_for(1).await;
+        host.signal(Signal::TERM);
+        drains(&host).await;
+        assert_eq!(host.has_ended(), None);
+        host.signal(second);
+        // The grace period is 20 s.
+        let status = ends_within(&mut host, Duration::from_secs(5)).await;
+        assert!(!status.success(), "{status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_it_ends_as_well() {
+    let mut host = Host::start();
+    host.signal(Signal::INT);
+    assert!(ends_within(&mut host, Duration::from_secs(10)).await.success());
+}
+
+/// Waits until the host listens no more.
+async fn drains(host: &Host) {
+    let refuses = async {
+        while TcpStream::connect(host.operator.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refuses).await.expect("it stops to listen");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_new_is_begun_while_it_drains() {
+    const EVENTS: usize = 6;
+    let mut host = Host::start_with(Options::default().with("LIMITS__DELIVERY__IN_FLIGHT_MAX_PER_TARGET", "1"));
+    let tenant = host.organization("contractfit1").await;
+    let gate = Gate::closed();
+    let receiver = {
+        let gate = gate.clone();
+        Receiver::answering(move |_| Reply::Gated(gate.clone())).await
+    };
+    tenant.integration(&receiver.url("/"), json!({})).await;
+    let mut events = Vec::new();
+    for number in 0..EVENTS {
+        events.push(tenant.text_event(&number.to_string()).await);
+    }
+    receiver.wait_for(1).await;
+    host.signal(Signal::TERM);
+    drains(&host).await;
+    gate.open();
+    assert!(ends_within(&mut host, Duration::from_secs(10)).await.success());
+    assert_eq!(receiver.received().len(), 1, "what waited for its turn waits on");
+    host.start_again();
+    let tenant = moved(&tenant, &host);
+    for event in &events {
+        tenant.settled(event).await;
+    }
+    let received = receiver.received();
+    let mut ids: Vec<&str> = received.iter().map(|got| got.id()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((ids.len(), received.len()), (EVENTS, EVENTS), "each is sent once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_is_answered_and_kept() {
+    let mut host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    let mut posting = TcpStream::connect(host.operator.address).await.expect("it listens");
+    let head = format!(
+        "POST /events HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        tenant.key,
+        EVENT.len()
+    );
+    posting.write_all(head.as_bytes()).await.expect("written");
+    // The host reads the body by now: it has asked for it.
+    let mut leave = [0; 25];
+    posting.read_exact(&mut leave).await.expect("it asks for the body");
+    assert_eq!(&leave, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut idle = TcpStream::connect(host.operator.address).await.expect("it listens");
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("written");
+    let mut first = [0; 15];
+    idle.read_exact(&mut first).await.expect("it answers");
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+
+    host.signal(Signal::TERM);
+    drains(&host).await;
+    posting.write_all(EVENT.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    let read = tokio::time::timeout(PATIENCE, posting.read_to_string(&mut answer)).await;
+    read.expect("it ends").expect("it is answered");
+    assert!(answer.starts_with("HTTP/1.1 202 Accepted"), "{answer}");
+    let begun = Instant::now();
+    assert!(ends_within(&mut host, Duration::from_secs(10)).await.success());
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "an idle connection holds up nothing: {:?}",
+        begun.elapsed()
+    );
+    let answer: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON");
+    host.start_again();
+    let view = moved(&tenant, &host)
+        .get(&format!("/events/{}", text(&answer, "/id")))
+        .await
+        .expect(200);
+    assert_eq!(view["document"], "d");
+}
