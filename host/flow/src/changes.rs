@@ -261,10 +261,25 @@ impl River {
     /// Orders all of an integration's parked and queued runs anew, under the present revision, and ends the stop after too many faults.
     pub async fn resume_integration(&self, organization: OrganizationKey, id: IntegrationId) -> Result<(), ChangeError> {
         let integration = self.inner.store.integration(organization, id).await?.ok_or(ChangeError::NotFound)?;
+        let key = integration.key;
+        // Nothing of the lane is taken up between the end of the stop and the last of the orders: the chore lets it go on.
+        self.inner.lanes.step_after(|yard, after| yard.suspend(key, organization, after));
+        match self.order_resume(organization, &integration).await {
+            Ok(number) => {
+                self.bring(Chore::Resume(number, key, organization)).await;
+                Ok(())
+            }
+            Err(failure) => {
+                self.inner.lanes.step(|yard| yard.go_on(key, organization));
+                Err(failure)
+            }
+        }
+    }
+
+    async fn order_resume(&self, organization: OrganizationKey, integration: &Integration) -> Result<i64, ChangeError> {
         let number = self.inner.store.order_resume(integration.key).await?.ok_or(ChangeError::NotFound)?;
         self.unstopped(organization, integration.id).await?;
-        self.bring(Chore::Resume(number, integration.key, organization)).await;
-        Ok(())
+        Ok(number)
     }
 
     /// Orders a parked or queued run anew, under the present revision. Gives its next generation's id.

@@ -27,7 +27,7 @@ const AGE_PERIOD_MS: u64 = 60_000;
 pub(crate) enum Chore {
     /// Rows for what the deletion of an integration has cancelled.
     Cancel(IntegrationKey, OrganizationKey),
-    /// A whole integration's parked and queued runs are resumed.
+    /// A whole integration's parked and queued runs are resumed. Its lane is suspended until that is done.
     Resume(i64, IntegrationKey, OrganizationKey),
     /// What was written down as held for an integration's targets is asked again.
     WakeHeld(IntegrationKey, OrganizationKey),
@@ -100,15 +100,16 @@ async fn piece(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> 
             inner.store.expire_some(integration, before, taken, ROWS_AT_ONCE).await
         }
         Chore::Resume(number, integration, organization) => {
-            let taken = inner.lanes.step_after(|yard, after| yard.suspend(integration, organization, after));
-            let progress = inner.store.resume_some(number, work.resumed, taken, ROWS_AT_ONCE).await;
-            inner.lanes.step(|yard| yard.go_on(integration, organization));
-            match progress? {
+            let taken = inner.lanes.look(|yard| yard.taken_runs(integration));
+            match inner.store.resume_some(number, work.resumed, taken, ROWS_AT_ONCE).await? {
                 ResumeProgress::UpTo(event, generation) => {
                     work.resumed = (event, generation);
                     Ok(true)
                 }
-                ResumeProgress::Finished => Ok(false),
+                ResumeProgress::Finished => {
+                    inner.lanes.step(|yard| yard.go_on(integration, organization));
+                    Ok(false)
+                }
             }
         }
         Chore::WakeHeld(integration, organization) => wake_held(inner, integration, organization, work).await,

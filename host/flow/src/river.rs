@@ -157,13 +157,13 @@ impl River {
         inner.find_open_work().await?;
 
         let mut tasks = JoinSet::new();
+        inner.bring_open_chores(&mut tasks).await?;
         tasks.spawn(deliver::send_deliveries(inner.clone()));
         tasks.spawn(watch_clock(inner.clone()));
         tasks.spawn(do_chores(inner.clone(), waiting));
         for _ in 0..READERS {
             tasks.spawn(read_ahead(inner.clone()));
         }
-        inner.bring_open_chores(&mut tasks).await?;
         *inner.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         *inner.threads.lock().unwrap_or_else(PoisonError::into_inner) = dispatch::start(&inner, threads)?;
         Ok(River { inner })
@@ -277,6 +277,7 @@ impl Inner {
     async fn bring_open_chores(&self, tasks: &mut JoinSet<()>) -> Result<(), StoreError> {
         let mut open = Vec::new();
         for (number, integration, organization) in self.store.open_resumes().await? {
+            self.lanes.step_after(|yard, after| yard.suspend(integration, organization, after));
             open.push(Chore::Resume(number, integration, organization));
         }
         for (integration, organization) in self.store.deleted_with_open_rows().await? {

@@ -66,6 +66,7 @@ impl Desk<'_> {
                     ordinal: None,
                     due: None,
                     run_complete: true,
+                    again: false,
                     queued: false,
                 })
             }
@@ -76,6 +77,7 @@ impl Desk<'_> {
                     ordinal: None,
                     due: None,
                     run_complete: false,
+                    again: false,
                     queued: true,
                 })
             }
@@ -168,6 +170,7 @@ impl Desk<'_> {
             ordinal: None,
             due: None,
             run_complete: true,
+            again: false,
             queued: false,
         })
     }
@@ -253,6 +256,7 @@ impl Desk<'_> {
             ordinal: Some(ordinal),
             due,
             run_complete: first.last,
+            again: false,
             queued: false,
         })
     }
@@ -296,9 +300,14 @@ impl Desk<'_> {
             ordinal: Some(ordinal),
             due: None,
             run_complete: false,
+            again: true,
             queued: false,
         };
         let Some((state, due_at)) = found else { return Ok(nothing) };
+        if state == codes::of_delivery(DeliveryState::Delivered) {
+            // What a receiver has taken stays so, whatever comes after it.
+            return Ok(nothing);
+        }
         // Somebody may have asked for it at another time while this attempt was under way: that wish is served by it.
         self.remove_due(delivery, was_due)?;
         if let Some(due_at) = due_at {
@@ -356,6 +365,7 @@ impl Desk<'_> {
             ordinal: Some(ordinal),
             due,
             run_complete: false,
+            again: true,
             queued: false,
         })
     }

@@ -298,6 +298,8 @@ pub struct Recorded {
     pub run: RunRef,
     /// Of a delivery: its number.
     pub ordinal: Option<u16>,
+    /// Whether it was a further attempt of a delivery that had been taken up as due.
+    pub again: bool,
     /// When it is due now.
     pub due: Option<Time>,
     /// Whether nothing of its run is left to be recorded.

@@ -228,7 +228,9 @@ impl Yard {
                 self.discharge(run.organization, open.bytes);
             }
         }
+        // Its first record may come here after it has been read as due: then it has been taken up, and stays so.
         if let Some(ordinal) = recorded.ordinal
+            && recorded.again
             && let Some(lane) = self.lanes.get_mut(&run.integration)
         {
             let bytes = lane.again.remove(&DeliveryRef { run, ordinal }).unwrap_or(0);
