@@ -18,7 +18,10 @@ async fn ten_attempts_with_waits_of_two_to_the_n_seconds() {
     let river = open(folder.path(), &clock, limits()).await;
     let receiver = Receiver::answering(|_| Reply::Status(500)).await;
     let tenant = organization(&river, "contractfit1").await;
-    river.create_integration(tenant, draft(&["document_text"], &receiver.url("/hook"))).await.expect("made");
+    river
+        .create_integration(tenant, draft(&["document_text"], &receiver.url("/hook")))
+        .await
+        .expect("made");
 
     let event = post(&river, tenant, BODY).await;
     let mut due = Vec::new();
@@ -42,13 +45,21 @@ async fn ten_attempts_with_waits_of_two_to_the_n_seconds() {
     for (number, again) in received.iter().enumerate() {
         assert_eq!((again.id(), &again.body), (first.id(), &first.body));
         let since = [0, 2, 6, 14, 30, 62, 126, 254, 510, 1022][number];
-        assert_eq!(again.header("webhook-timestamp"), (START_MS / 1000 + since).to_string(), "each attempt is signed anew");
+        assert_eq!(
+            again.header("webhook-timestamp"),
+            (START_MS / 1000 + since).to_string(),
+            "each attempt is signed anew"
+        );
     }
     let view = wait_until(&river, event, |view| view.state.as_str() == "settled").await;
     assert_eq!(view.runs[0].deliveries[0].id, delivery);
     let attempts = river.store().attempts(view.runs[0].deliveries[0].delivery).await.expect("read");
     assert_eq!(attempts.len(), 10);
-    assert!(attempts.iter().all(|attempt| attempt.status == Some(500) && attempt.code.as_deref() == Some("status")));
+    assert!(
+        attempts
+            .iter()
+            .all(|attempt| attempt.status == Some(500) && attempt.code.as_deref() == Some("status"))
+    );
     close(river).await;
 }
 
@@ -60,13 +71,22 @@ async fn a_corrected_target_rescues_what_waits() {
     let broken = Receiver::answering(|_| Reply::Status(404)).await;
     let right = Receiver::start().await;
     let tenant = organization(&river, "contractfit1").await;
-    let made = river.create_integration(tenant, draft(&["document_text"], &broken.url("/typo"))).await.expect("made");
+    let made = river
+        .create_integration(tenant, draft(&["document_text"], &broken.url("/typo")))
+        .await
+        .expect("made");
 
     let event = post(&river, tenant, BODY).await;
     let first = broken.wait_for(1).await.remove(0);
-    wait_until(&river, event, |view| view.runs[0].deliveries.iter().any(|d| d.state == DeliveryState::Waiting)).await;
+    wait_until(&river, event, |view| {
+        view.runs[0].deliveries.iter().any(|d| d.state == DeliveryState::Waiting)
+    })
+    .await;
     let corrected = draft(&["document_text"], &right.url("/hook"));
-    river.change_integration(tenant, made.id, made.version, corrected).await.expect("changed");
+    river
+        .change_integration(tenant, made.id, made.version, corrected)
+        .await
+        .expect("changed");
     clock.turn_by_ms(2_000);
     let again = right.wait_for(1).await.remove(0);
     assert_eq!((again.id(), &again.body), (first.id(), &first.body));
@@ -88,9 +108,15 @@ async fn any_2xx_is_success_and_a_redirect_is_a_failure() {
     })
     .await;
     let tenant = organization(&river, "contractfit1").await;
-    river.create_integration(tenant, draft(&["document_text"], &receiver.url("/"))).await.expect("made");
+    river
+        .create_integration(tenant, draft(&["document_text"], &receiver.url("/")))
+        .await
+        .expect("made");
     let event = post(&river, tenant, BODY).await;
-    let view = wait_until(&river, event, |view| view.runs[0].deliveries.iter().any(|d| d.state == DeliveryState::Waiting)).await;
+    let view = wait_until(&river, event, |view| {
+        view.runs[0].deliveries.iter().any(|d| d.state == DeliveryState::Waiting)
+    })
+    .await;
     assert_eq!(view.runs[0].deliveries[0].status, Some(302));
     clock.turn_by_ms(2_000);
     let view = wait_until(&river, event, |view| view.state.as_str() == "settled").await;

@@ -24,7 +24,9 @@ async fn post(client: &Client, document: &str, bytes: usize) -> (u16, Value) {
 async fn a_full_disk_is_503_and_recovers_by_itself() {
     let receiver = Receiver::start().await;
     let mut options = Options::default();
-    options.environment.push(("HOOKMILL_LIMITS__INTAKE__DISK_FREE_BYTES_MIN".to_owned(), "1".to_owned()));
+    options
+        .environment
+        .push(("HOOKMILL_LIMITS__INTAKE__DISK_FREE_BYTES_MIN".to_owned(), "1".to_owned()));
     options.disk_kib = Some(DISK_KIB);
     let mut host = Host::start_with(options);
     let tenant = host.organization("contractfit1").await;
@@ -77,8 +79,12 @@ async fn a_full_disk_is_503_and_recovers_by_itself() {
         fs::copy(host.seen_folder().join(file), copy.path().join(file)).expect("it can be copied");
     }
     let database = Connection::open(copy.path().join("hookmill.db")).expect("the database opens");
-    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("it is checked");
-    let events: usize = database.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).expect("counted");
+    let check: String = database
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .expect("it is checked");
+    let events: usize = database
+        .query_row("SELECT count(*) FROM event", [], |row| row.get(0))
+        .expect("counted");
     assert_eq!((check.as_str(), events), ("ok", accepted.len()));
     drop(database);
     assert!(host.terminate().success());
@@ -90,5 +96,8 @@ async fn too_little_free_space_is_503_and_names_the_limit() {
     let tenant = host.organization("contractfit1").await;
     let (status, problem) = post(&tenant, "a", 10).await;
     assert_eq!(status, 503);
-    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("disk")), "{problem}");
+    assert!(
+        problem["detail"].as_str().is_some_and(|detail| detail.contains("disk")),
+        "{problem}"
+    );
 }

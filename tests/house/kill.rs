@@ -20,7 +20,9 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(120);
 
 /// Numbers that look random; the moments of the kills are so by themselves.
 fn roll(state: &AtomicU64) -> u64 {
-    let mut mixed = state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = state
+        .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+        .wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
@@ -88,7 +90,12 @@ async fn nothing_accepted_is_lost_and_no_id_has_two_bodies() {
     let tenant = host.organization("contractfit1").await;
     for _ in 0..3 {
         let made = tenant.post("/integrations", &scene.draft()).await.expect(201);
-        scene.ledger.lock().expect("no actor panics with it").made.push(text(&made, "/id").to_owned());
+        scene
+            .ledger
+            .lock()
+            .expect("no actor panics with it")
+            .made
+            .push(text(&made, "/id").to_owned());
     }
     scene.address.send_replace(Some(tenant.clone()));
     let mut actors = tokio::task::JoinSet::new();
@@ -103,7 +110,10 @@ async fn nothing_accepted_is_lost_and_no_id_has_two_bodies() {
         scene.address.send_replace(None);
         host.kill();
         host.start_again();
-        scene.address.send_replace(Some(Client { address: host.operator.address, ..tenant.clone() }));
+        scene.address.send_replace(Some(Client {
+            address: host.operator.address,
+            ..tenant.clone()
+        }));
     }
     scene.over.store(true, Ordering::Relaxed);
     while let Some(actor) = actors.join_next().await {
@@ -123,7 +133,7 @@ async fn nothing_accepted_is_lost_and_no_id_has_two_bodies() {
     check_bodies(received);
 
     let client = scene.client().await;
-    let ledger = scene.ledger.lock().expect("the actors are gone");
+    let ledger = std::mem::take(&mut *scene.ledger.lock().expect("the actors are gone"));
     assert!(ledger.accepted.len() > 1_000, "only {} events were accepted", ledger.accepted.len());
     let until = Instant::now() + SETTLES_WITHIN;
     let (mut delivered, mut exhausted, mut cancelled) = (BTreeSet::new(), 0, 0);
@@ -183,7 +193,9 @@ async fn post(scene: Arc<Scene>, number: u64) {
         count += 1;
         let document = format!("{number}-{count}");
         let body = json!({"event": "document_text", "data": {"id": document, "text": "x".repeat((count % 700) as usize)}});
-        let answer = client.try_call("POST", "/events", &[("content-type", "application/json")], body.to_string()).await;
+        let answer = client
+            .try_call("POST", "/events", &[("content-type", "application/json")], body.to_string())
+            .await;
         let Some(answer) = answer else { continue };
         assert_eq!(answer.status, 202, "{:?}", answer.body);
         let id = text(&answer.json(), "/id").to_owned();
@@ -202,7 +214,9 @@ async fn edit(scene: Arc<Scene>) {
         };
         match roll_of_action {
             0 => {
-                let answer = client.try_call("POST", "/integrations", &json_type, scene.draft().to_string()).await;
+                let answer = client
+                    .try_call("POST", "/integrations", &json_type, scene.draft().to_string())
+                    .await;
                 if let Some(answer) = answer {
                     let made = text(&answer.expect(201), "/id").to_owned();
                     scene.ledger.lock().expect("no actor panics with it").made.push(made);
@@ -223,13 +237,19 @@ async fn edit(scene: Arc<Scene>) {
                 }
             }
             2 => {
-                client.try_call("PATCH", &format!("/integrations/{one}"), &json_type, r#"{"paused": true}"#).await;
+                client
+                    .try_call("PATCH", &format!("/integrations/{one}"), &json_type, r#"{"paused": true}"#)
+                    .await;
                 let client = scene.client().await;
                 // Whatever happens, nothing stays paused for good: the end of the test unpauses all.
-                client.try_call("PATCH", &format!("/integrations/{one}"), &json_type, r#"{"paused": false}"#).await;
+                client
+                    .try_call("PATCH", &format!("/integrations/{one}"), &json_type, r#"{"paused": false}"#)
+                    .await;
             }
             _ => {
-                client.try_call("PATCH", &format!("/integrations/{one}"), &json_type, scene.draft().to_string()).await;
+                client
+                    .try_call("PATCH", &format!("/integrations/{one}"), &json_type, scene.draft().to_string())
+                    .await;
             }
         }
     }
@@ -240,7 +260,9 @@ async fn edit(scene: Arc<Scene>) {
     };
     for one in all {
         let (path, unpaused) = (format!("/integrations/{one}"), json!({"paused": false}));
-        let answer = tokio::time::timeout(PATIENCE, client.patch(&path, &unpaused)).await.expect("the host answers");
+        let answer = tokio::time::timeout(PATIENCE, client.patch(&path, &unpaused))
+            .await
+            .expect("the host answers");
         assert!(answer.status == 200 || answer.status == 404, "{:?}", answer.body);
     }
 }

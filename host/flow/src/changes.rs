@@ -400,6 +400,7 @@ impl River {
             return Ok(());
         };
         let Some(schema) = version.schema else { return Ok(()) };
+        let _turn = self.inner.judgements.turn(Some(organization)).ok_or(ChangeError::Busy)?;
         match self.inner.plugins.check_config(&schema, &draft.config).await {
             Ok(()) => Ok(()),
             Err(CheckError::Config(error)) => Err(ChangeError::invalid(format!("/plugin_config{}", error.pointer), error.message)),

@@ -66,7 +66,8 @@ pub(crate) struct Inner {
     pub(crate) caches: Caches,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) chores: mpsc::Sender<Chore>,
-    pub(crate) uploads: Uploads,
+    pub(crate) uploads: Turns,
+    pub(crate) judgements: Turns,
     /// The runtime of everything but the plugins' own threads.
     pub(crate) runtime: tokio::runtime::Handle,
     /// Turns true when the river is to end.
@@ -75,35 +76,36 @@ pub(crate) struct Inner {
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// Uploads looked at, by whom. Their compiling waits in the plugin room's own queue; here it is seen to that one owner does not fill it.
+/// Uploads or configurations that are looked at, by whom. They wait in the plugin room's own queues; here it is seen to that one owner does
+/// not fill them.
 #[derive(Debug, Default)]
-pub(crate) struct Uploads(Mutex<HashMap<Option<OrganizationKey>, u32>>);
+pub(crate) struct Turns(Mutex<HashMap<Option<OrganizationKey>, u32>>);
 
-/// Uploads of one owner at once.
-const UPLOADS_MAX: u32 = 2;
+/// Turns of one owner at once.
+const TURNS_MAX: u32 = 2;
 
-impl Uploads {
-    /// A turn for an owner's upload, until it is dropped; `None`: it has as many as it may have.
-    pub(crate) fn turn(&self, owner: Option<OrganizationKey>) -> Option<UploadTurn<'_>> {
+impl Turns {
+    /// A turn for an owner, until it is dropped; `None`: it has as many as it may have.
+    pub(crate) fn turn(&self, owner: Option<OrganizationKey>) -> Option<Turn<'_>> {
         let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = owners.entry(owner).or_default();
-        if *count >= UPLOADS_MAX {
+        if *count >= TURNS_MAX {
             return None;
         }
         *count += 1;
-        Some(UploadTurn { uploads: self, owner })
+        Some(Turn { turns: self, owner })
     }
 }
 
-/// One upload that is looked at.
-pub(crate) struct UploadTurn<'a> {
-    uploads: &'a Uploads,
+/// One thing that is looked at.
+pub(crate) struct Turn<'a> {
+    turns: &'a Turns,
     owner: Option<OrganizationKey>,
 }
 
-impl Drop for UploadTurn<'_> {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut owners = self.uploads.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut owners = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = owners.get_mut(&self.owner) {
             *count -= 1;
             if *count == 0 {
@@ -147,7 +149,8 @@ impl River {
             kinds,
             lanes,
             chores,
-            uploads: Uploads::default(),
+            uploads: Turns::default(),
+            judgements: Turns::default(),
             runtime: tokio::runtime::Handle::current(),
             stop: watch::channel(false).0,
             threads: Mutex::default(),

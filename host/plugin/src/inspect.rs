@@ -100,7 +100,7 @@ async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<Strin
         stage: Stage::Instantiation,
         fault,
     })?
-    .map_err(wrong_shape)?;
+    .map_err(|error| wrong_shape("transform", &error))?;
     let Some(schema) = Schema::of(ready.pre.component()) else {
         return Ok((component, None));
     };
@@ -114,7 +114,7 @@ async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<Strin
             stage: Stage::Schema,
             fault,
         })?
-        .map_err(wrong_shape)?;
+        .map_err(|error| wrong_shape("schema", &error))?;
     let question = Question { schema, config: None };
     match room.compiler.judge(&question).await.map_err(too_complex)? {
         Verdict::Valid => Ok((component, Some(question.schema))),
@@ -142,11 +142,11 @@ fn make_ready(tier: &Arc<Tier>, digest: Digest, artifact: &Verified) -> Result<C
     let component = map(&tier.engine, artifact).map_err(|error| match io_error(&error) {
         Some(error) => host(error),
         None => Refusal::NeedsTooMuch {
-            message: format!("{error:#}"),
+            message: format!("`{function}`: {error:#}"),
         },
     })?;
     let pre = tier.linker.instantiate_pre(&component).map_err(|error| Refusal::ImportMismatch {
-        message: format!("{error:#}"),
+        message: format!("`{function}`: {error:#}"),
     })?;
     let transform = Transform::of(&component).ok_or_else(|| Refusal::WrongShape {
         message: NO_TRANSFORM.to_owned(),
@@ -171,9 +171,9 @@ fn io_error(error: &wasmtime::Error) -> Option<io::Error> {
 
 const NO_TRANSFORM: &str = "the interface `hookmill:plugin/transformer` has no function `transform`";
 
-fn wrong_shape(error: wasmtime::Error) -> Refusal {
+fn wrong_shape(function: &str, error: &wasmtime::Error) -> Refusal {
     Refusal::WrongShape {
-        message: format!("{error:#}"),
+        message: format!("`{function}`: {error:#}"),
     }
 }
 

@@ -41,7 +41,10 @@ impl Answer {
 impl Client {
     /// The same host with another key.
     pub fn with_key(&self, key: &str) -> Client {
-        Client { key: key.to_owned(), ..self.clone() }
+        Client {
+            key: key.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// One call. `None`: the host could not be reached, or went away.
@@ -61,7 +64,11 @@ impl Client {
         let (head, body) = response.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
         connection.abort();
-        Some(Answer { status: head.status, headers: head.headers, body })
+        Some(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
     }
 
     /// One call to a host that is there.

@@ -15,7 +15,10 @@ pub struct HandClock {
 
 impl HandClock {
     pub fn at(millis: i64) -> HandClock {
-        HandClock { now: watch::channel(Time::from_millis(millis)).0, dice: Arc::default() }
+        HandClock {
+            now: watch::channel(Time::from_millis(millis)).0,
+            dice: Arc::default(),
+        }
     }
 
     pub fn now_time(&self) -> Time {

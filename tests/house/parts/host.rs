@@ -69,8 +69,17 @@ impl Host {
     /// A host on this folder.
     pub fn open(folder: &Path, options: Options) -> Host {
         let (child, address) = spawn(folder, &options);
-        let operator = Client { address, key: OPERATOR_KEY.to_owned() };
-        Host { child, operator, folder: folder.to_owned(), options, _temporary: None }
+        let operator = Client {
+            address,
+            key: OPERATOR_KEY.to_owned(),
+        };
+        Host {
+            child,
+            operator,
+            folder: folder.to_owned(),
+            options,
+            _temporary: None,
+        }
     }
 
     pub fn folder(&self) -> &Path {
@@ -79,7 +88,10 @@ impl Host {
 
     /// The data folder as the host sees it.
     pub fn seen_folder(&self) -> PathBuf {
-        Path::new("/proc").join(self.pid().to_string()).join("root").join(self.folder.strip_prefix("/").expect("an absolute path"))
+        Path::new("/proc")
+            .join(self.pid().to_string())
+            .join("root")
+            .join(self.folder.strip_prefix("/").expect("an absolute path"))
     }
 
     pub fn pid(&self) -> u32 {
@@ -106,7 +118,10 @@ impl Host {
     }
 
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process has an id");
         kill_process(pid, signal).expect("the host was running");
     }
 
@@ -117,7 +132,11 @@ impl Host {
     /// An organization with that name, and a client with an admin's key of it.
     pub async fn organization(&self, name: &str) -> Client {
         self.operator.post("/organizations", &json!({"name": name})).await;
-        let key = self.operator.post("/keys", &json!({"organization": name, "role": "admin"})).await.expect(201);
+        let key = self
+            .operator
+            .post("/keys", &json!({"organization": name, "role": "admin"}))
+            .await
+            .expect(201);
         self.operator.with_key(key["key"].as_str().expect("a new key's text is answered"))
     }
 }
@@ -135,7 +154,10 @@ fn spawn(folder: &Path, options: &Options) -> (Child, SocketAddr) {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
     let stdout = child.stdout.take().expect("it is piped");
     let mut lines = BufReader::new(stdout).lines();
-    let address = lines.by_ref().map_while(Result::ok).find_map(|line| line.split("http://").nth(1)?.trim().parse().ok());
+    let address = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| line.split("http://").nth(1)?.trim().parse().ok());
     let Some(address) = address else {
         panic!("the host ended before it listened: {:?}", child.wait());
     };
@@ -150,12 +172,22 @@ pub fn command(folder: &Path, options: &Options) -> Command {
             // A mount namespace of its own, as root or as whoever may be root in one.
             let mut command = Command::new("unshare");
             let mount = format!("mount -t tmpfs -o size={size}k tmpfs \"$0\" && exec \"$@\"");
-            command.args(["--map-root-user", "--mount", "sh", "-c", &mount]).arg(folder).arg(hookmill());
+            command
+                .args(["--map-root-user", "--mount", "sh", "-c", &mount])
+                .arg(folder)
+                .arg(hookmill());
             command
         }
     };
-    command.arg("serve").arg("--data").arg(folder).args(["--listen", "127.0.0.1:0"]).args(&options.arguments);
-    command.env("HOOKMILL_OPERATOR_KEY", OPERATOR_KEY).envs(options.environment.iter().cloned());
+    command
+        .arg("serve")
+        .arg("--data")
+        .arg(folder)
+        .args(["--listen", "127.0.0.1:0"])
+        .args(&options.arguments);
+    command
+        .env("HOOKMILL_OPERATOR_KEY", OPERATOR_KEY)
+        .envs(options.environment.iter().cloned());
     // It is the tests' own, and no setting of the host.
     command.env_remove("HOOKMILL_TEST_LOG");
     if std::env::var_os("HOOKMILL_TEST_LOG").is_none() {
@@ -166,5 +198,8 @@ pub fn command(folder: &Path, options: &Options) -> Command {
 
 /// The text at a path of a JSON value.
 pub fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {pointer} of {value}"))
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("no text at {pointer} of {value}"))
 }

@@ -96,7 +96,12 @@ impl Receiver {
         let received = Arc::new(Mutex::new(Vec::new()));
         let count = watch::channel(0).0;
         let server = tokio::spawn(serve(listener, Arc::new(handler), received.clone(), count.clone()));
-        Receiver { address, received, count, server }
+        Receiver {
+            address,
+            received,
+            count,
+            server,
+        }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -113,7 +118,11 @@ impl Receiver {
         let mut count = self.count.subscribe();
         let waited = tokio::time::timeout(PATIENCE, count.wait_for(|count| *count >= wanted)).await;
         let received = self.received();
-        assert!(waited.is_ok(), "{wanted} requests were expected, {} came: {received:?}", received.len());
+        assert!(
+            waited.is_ok(),
+            "{wanted} requests were expected, {} came: {received:?}",
+            received.len()
+        );
         received
     }
 }
@@ -131,7 +140,9 @@ async fn serve(listener: TcpListener, handler: Arc<Handler>, received: Arc<Mutex
         let service = service_fn(move |request| answer(request, handler.clone(), received.clone(), count.clone()));
         connections.spawn(async move {
             // A client may go away at any time.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
         while connections.try_join_next().is_some() {}
     }
@@ -146,7 +157,13 @@ async fn answer(
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let path = head.uri.path_and_query().map_or_else(String::new, ToString::to_string);
-    let mut got = Received { method: head.method.to_string(), path, headers: head.headers, body, number: 0 };
+    let mut got = Received {
+        method: head.method.to_string(),
+        path,
+        headers: head.headers,
+        body,
+        number: 0,
+    };
     let reply = {
         let mut received = received.lock().expect("no handler panics while it holds the list");
         got.number = received.len();

@@ -39,7 +39,10 @@ pub async fn open(folder: &Path, clock: &HandClock, limits: Limits) -> River {
         keyring: None,
     };
     let store = Store::open(settings, Arc::new(clock.clone())).expect("the folder opens");
-    let compiler = CompilerCommand { program: hookmill(), args: vec!["compile-component".into()] };
+    let compiler = CompilerCommand {
+        program: hookmill(),
+        args: vec!["compile-component".into()],
+    };
     let mut settings = Settings::new(folder.join("artifacts"), compiler);
     settings.limits = limits.plugin.clone();
     settings.hot_slots = 16;
@@ -68,7 +71,10 @@ pub async fn close(river: River) {
 }
 
 pub async fn organization(river: &River, name: &str) -> OrganizationKey {
-    let (organization, _) = river.create_organization(name.parse().expect("a name"), Vec::new()).await.expect("made");
+    let (organization, _) = river
+        .create_organization(name.parse().expect("a name"), Vec::new())
+        .await
+        .expect("made");
     organization.key
 }
 
@@ -101,9 +107,14 @@ pub fn target(name: Option<&str>, url: &str, headers: &[(&str, &str)]) -> LiveTa
 
 /// Posts a body as it is; gives the event's key.
 pub async fn post(river: &River, organization: OrganizationKey, body: &str) -> Key {
-    let Ok(Posted::One(envelope)) = parse(body.as_bytes(), &Kinds::default(), 1) else { panic!("not one event: {body}") };
+    let Ok(Posted::One(envelope)) = parse(body.as_bytes(), &Kinds::default(), 1) else {
+        panic!("not one event: {body}")
+    };
     let envelopes: Vec<Envelope> = vec![envelope];
-    let receipts = river.post_events(organization, Bytes::from(body.to_owned()), envelopes).await.expect("accepted");
+    let receipts = river
+        .post_events(organization, Bytes::from(body.to_owned()), envelopes)
+        .await
+        .expect("accepted");
     receipts[0].id.parts().expect("an id of this house").0
 }
 
@@ -111,7 +122,12 @@ pub async fn post(river: &River, organization: OrganizationKey, body: &str) -> K
 pub async fn wait_until(river: &River, event: Key, so: impl Fn(&EventView) -> bool) -> EventView {
     let watch = async {
         loop {
-            let view = river.store().event(event).await.expect("the store reads").expect("the event is there");
+            let view = river
+                .store()
+                .event(event)
+                .await
+                .expect("the store reads")
+                .expect("the event is there");
             if so(&view) {
                 return view;
             }
