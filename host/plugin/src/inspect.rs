@@ -142,11 +142,11 @@ fn make_ready(tier: &Arc<Tier>, digest: Digest, artifact: &Verified) -> Result<C
     let component = map(&tier.engine, artifact).map_err(|error| match io_error(&error) {
         Some(error) => host(error),
         None => Refusal::NeedsTooMuch {
-            message: format!("`{function}`: {error:#}"),
+            message: format!("{error:#}"),
         },
     })?;
     let pre = tier.linker.instantiate_pre(&component).map_err(|error| Refusal::ImportMismatch {
-        message: format!("`{function}`: {error:#}"),
+        message: format!("{error:#}"),
     })?;
     let transform = Transform::of(&component).ok_or_else(|| Refusal::WrongShape {
         message: NO_TRANSFORM.to_owned(),
