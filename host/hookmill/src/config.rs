@@ -112,7 +112,11 @@ pub(crate) fn load(file: Option<PathBuf>, flags: &Flags) -> anyhow::Result<Confi
     let figment = figment
         .merge(Env::prefixed("HOOKMILL_").ignore(&NOT_SETTINGS).split("__"))
         .merge(Serialized::defaults(flags));
-    let config: Config = figment.extract().context("the configuration can not be read")?;
+    // The library names its own profile before each key, which says nothing to anybody here.
+    let config: Config = figment
+        .extract()
+        .map_err(|error| anyhow::anyhow!("{}", error.to_string().replace("default.", "")))
+        .context("the configuration can not be read")?;
     policy(&config)?;
     config.limits.check().context("the limits can not be used")?;
     Ok(config)
