@@ -1,0 +1,214 @@
+//! The yard by itself: turns, limits, places and the mark.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hookmill_domain::digest::Digest;
+use hookmill_domain::ids::{IntegrationId, RunSource, Salt};
+use hookmill_domain::outcome::Method;
+use hookmill_domain::request::Request;
+
+use super::*;
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.delivery.in_flight_max_per_target = 2;
+    limits.delivery.in_flight_max_per_organization = 3;
+    limits.delivery.in_flight_max = 5;
+    limits
+}
+
+fn sending(number: i64, organization: i64, integration: i64, target: Option<&str>, again: bool) -> Sending {
+    let run = RunRef {
+        event: Key::from_i64(number).expect("positive"),
+        generation: 0,
+        integration: IntegrationKey(integration),
+        organization: OrganizationKey(organization),
+    };
+    let integration = IntegrationId::from_bytes([7; 16]);
+    let source = RunSource {
+        key: run.event,
+        salt: Salt::new(1),
+        integration,
+        generation: 0,
+    };
+    let stage = if again {
+        Stage::Again {
+            was_due: Time::from_millis(0),
+            attempts: 1,
+            counted: 1,
+            bytes: 10,
+        }
+    } else {
+        Stage::First {
+            facts: None,
+            digest: Digest::of(b""),
+        }
+    };
+    let request = Request {
+        target: target.map(|name| name.parse().expect("a name")),
+        method: Method::Post,
+        path: None,
+        query: Vec::new(),
+        headers: Vec::new(),
+        content_type: "text/plain".to_owned(),
+        body: Bytes::new(),
+    };
+    Sending {
+        delivery: DeliveryRef { run, ordinal: 0 },
+        id: source.delivery_id(0),
+        request,
+        stage,
+    }
+}
+
+/// Whatever the order of offers and ends: limits hold, and nothing that waits is forgotten.
+#[test]
+fn every_delivery_has_its_turn() {
+    for seed in 1..=300_u64 {
+        let mut state = seed;
+        let mut roll = move |sides: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % sides
+        };
+        let mut yard = Yard::new(limits(), 4);
+        let (mut offered, mut refused, mut taken, mut under_way) = (0, 0, 0, Vec::new());
+        for number in 1..400 {
+            if roll(3) > 0 {
+                let (integration, target) = (roll(4) as i64, [None, Some("review"), Some("far")][roll(3) as usize]);
+                let sending = sending(number, integration % 2, integration, target, roll(4) == 0);
+                offered += 1;
+                refused += usize::from(yard.offer_sending(sending).is_some());
+            }
+            while roll(2) == 0 {
+                let Some(sending) = yard.take_sending() else { break };
+                taken += 1;
+                under_way.push(sending);
+            }
+            assert!(under_way.len() <= 5);
+            if !under_way.is_empty() && roll(2) == 0 {
+                let ended = under_way.swap_remove(roll(under_way.len() as u64) as usize);
+                yard.attempt_ended(&ended, false);
+            }
+        }
+        loop {
+            while let Some(sending) = yard.take_sending() {
+                taken += 1;
+                under_way.push(sending);
+            }
+            let Some(ended) = under_way.pop() else { break };
+            yard.attempt_ended(&ended, false);
+        }
+        assert_eq!(taken + refused, offered, "seed {seed}: something that waits is forgotten");
+        assert_eq!(yard.under_way(), (0, 0));
+    }
+}
+
+#[test]
+fn first_attempts_get_three_turns_in_four() {
+    let mut yard = Yard::new(Limits::default(), 4);
+    for number in 1..=8 {
+        assert!(yard.offer_sending(sending(number, 1, 1, None, true)).is_none());
+        assert!(yard.offer_sending(sending(100 + number, 1, 1, None, false)).is_none());
+    }
+    let firsts = (0..8).filter(|_| {
+        let sending = yard.take_sending().expect("sixteen wait");
+        matches!(sending.stage, Stage::First { .. })
+    });
+    assert_eq!(firsts.count(), 6);
+}
+
+fn pinned(integration: i64) -> Arc<Pinned> {
+    let facts = hookmill_domain::integration::Facts {
+        events: Vec::new(),
+        inboxes: None,
+        projects: None,
+        enabled: true,
+        plugin: hookmill_domain::integration::PluginRef::passthrough(),
+        config: "null".into(),
+        targets: Vec::new(),
+    };
+    let id = IntegrationId::from_bytes([7; 16]);
+    Arc::new(Pinned {
+        key: IntegrationKey(integration),
+        id,
+        facts,
+        version: 1,
+        digest: Digest::of(b""),
+    })
+}
+
+fn accepted(number: i64, organization: i64, integrations: &[i64], place: bool) -> Committed {
+    let event = Arc::new(hookmill_store::Event {
+        key: Key::from_i64(number).expect("positive"),
+        salt: Salt::new(1),
+        organization: OrganizationKey(organization),
+        kind: "document_text".parse().expect("a kind"),
+        inbox: None,
+        project: None,
+        data: Bytes::from_static(b"{}"),
+    });
+    let snapshot = Arc::new(hookmill_domain::revision::Snapshot {
+        organization: OrganizationKey(organization),
+        name: "contractfit1".parse().expect("a name"),
+        revision: hookmill_domain::integration::Revision { organization: 1, host: 1 },
+        integrations: Vec::new(),
+    });
+    let owed = integrations
+        .iter()
+        .map(|key| hookmill_store::Owed {
+            pinned: pinned(*key),
+            place,
+        })
+        .collect();
+    Committed {
+        accepted: vec![Accepted { event, snapshot, owed }],
+        recorded: Vec::new(),
+    }
+}
+
+fn serve(yard: &mut Yard, integration: i64, organization: i64) {
+    let mut after = After::default();
+    yard.set_standing(
+        IntegrationKey(integration),
+        OrganizationKey(organization),
+        1,
+        None,
+        false,
+        &mut after,
+    );
+}
+
+#[test]
+fn organizations_take_turns_at_the_plugins() {
+    let mut yard = Yard::new(Limits::default(), 16);
+    for integration in [1, 2, 3] {
+        serve(&mut yard, integration, if integration == 3 { 2 } else { 1 });
+    }
+    for number in 1..=20 {
+        yard.committed(accepted(number, 1, &[1, 2], true));
+    }
+    yard.committed(accepted(21, 2, &[3], true));
+    yard.committed(accepted(22, 2, &[3], true));
+    let turns: Vec<i64> = (0..4).map(|_| yard.take_run().expect("there are many").run.integration.0).collect();
+    assert_eq!(turns, [1, 3, 2, 3]);
+}
+
+#[test]
+fn what_is_paused_leaves_memory_for_the_queue_and_does_not_pin_the_mark() {
+    let mut yard = Yard::new(Limits::default(), 16);
+    serve(&mut yard, 1, 1);
+    let mut after = yard.committed(accepted(50, 1, &[1], true));
+    assert!(yard.payload_bytes() > 0);
+    assert_eq!(yard.mark().map(Key::as_i64), Some(49));
+    yard.set_standing(IntegrationKey(1), OrganizationKey(1), 2, Some(Hold::Paused), false, &mut after);
+    assert!(matches!(after.records[..], [Record::Enqueue(_)]));
+    assert_eq!((yard.payload_bytes(), yard.mark().map(Key::as_i64)), (0, Some(50)));
+    assert!(yard.take_run().is_none());
+    // A stale word of an earlier version does not start it again.
+    yard.set_standing(IntegrationKey(1), OrganizationKey(1), 1, None, false, &mut after);
+    yard.committed(accepted(51, 1, &[1], false));
+    assert!(yard.take_run().is_none());
+}
