@@ -203,16 +203,6 @@ impl River {
         self.inner.caches.organization(name).await
     }
 
-    /// Names the house's own listeners, which no delivery may reach.
-    pub fn set_own_listeners(&self, listeners: Vec<std::net::SocketAddr>) {
-        self.inner.client.set_own_listeners(listeners);
-    }
-
-    /// Payload bytes in memory.
-    pub fn payload_bytes(&self) -> u64 {
-        self.inner.lanes.look(|yard| yard.payload_bytes())
-    }
-
     /// Takes nothing up any more; what is under way goes on, and events are still accepted.
     pub fn stop_taking(&self) {
         self.inner.lanes.step(|yard| yard.close());

@@ -42,7 +42,7 @@ pub use orders::{ResumeProgress, Resumed, Retried};
 pub use plugins::{NewVersion, PluginFound, PluginVersion, Uploaded};
 pub use records::{
     AcceptError, Accepted, Attempt, Committed, DeliveryRef, Due, Event, NewEvent, Next, Owed, Queued, Receipt, Record, Recorded, RunEnd,
-    RunFacts, RunRef, run_id, run_source,
+    RunFacts, RunRef, run_source,
 };
 pub use store::{Store, StoreSettings};
 pub use views::{DeliveryView, EventView, Filter, Position, RunView};

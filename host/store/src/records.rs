@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
-use hookmill_domain::ids::{DeliveryId, EventId, IntegrationId, RunId, RunSource, Salt};
+use hookmill_domain::ids::{DeliveryId, EventId, IntegrationId, RunSource, Salt};
 use hookmill_domain::integration::{IntegrationKey, OrganizationKey, Revision};
 use hookmill_domain::key::Key;
 use hookmill_domain::names::{ClientEventId, Kind, ProductId};
@@ -315,9 +315,4 @@ pub struct Committed {
     pub accepted: Vec<Accepted>,
     /// Outcomes.
     pub recorded: Vec<Recorded>,
-}
-
-/// The id of a run.
-pub fn run_id(run: RunRef, salt: Salt, integration: IntegrationId) -> RunId {
-    run_source(run, salt, integration).run_id()
 }

@@ -890,6 +890,7 @@ impl Yard {
     }
 
     /// Payload bytes in memory.
+    #[cfg(test)]
     pub(crate) fn payload_bytes(&self) -> u64 {
         self.bytes
     }
