@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
-use type_safe_id::{DynamicType, TypeSafeId};
+use type_safe_id::{StaticType, TypeSafeId};
 use uuid::Uuid;
 
 use crate::key::Key;
@@ -23,18 +23,13 @@ pub struct NotAnId {
     pub prefix: &'static str,
 }
 
-fn show(prefix: &'static str, uuid: Uuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let prefix = DynamicType::new(prefix).expect("prefixes here are lower-case letters");
-    write!(f, "{}", TypeSafeId::from_type_and_uuid(prefix, uuid))
+fn show<T: StaticType>(uuid: Uuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fmt::Display::fmt(&TypeSafeId::<T>::from_uuid(uuid), f)
 }
 
-fn read(prefix: &'static str, text: &str) -> Result<Uuid, NotAnId> {
-    let id = TypeSafeId::<DynamicType>::from_str(text).map_err(|_| NotAnId { prefix })?;
-    if id.type_prefix() == prefix {
-        Ok(id.uuid())
-    } else {
-        Err(NotAnId { prefix })
-    }
+fn read<T: StaticType>(text: &str) -> Result<Uuid, NotAnId> {
+    let id = TypeSafeId::<T>::from_str(text).map_err(|_| NotAnId { prefix: T::TYPE })?;
+    Ok(id.uuid())
 }
 
 macro_rules! id {
@@ -58,25 +53,34 @@ macro_rules! id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                show($prefix, self.0, f)
-            }
-        }
+        const _: () = {
+            #[derive(Default)]
+            struct Tag;
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                show($prefix, self.0, f)
+            impl StaticType for Tag {
+                const TYPE: &'static str = $prefix;
             }
-        }
 
-        impl FromStr for $name {
-            type Err = NotAnId;
-
-            fn from_str(text: &str) -> Result<$name, NotAnId> {
-                read($prefix, text).map($name)
+            impl fmt::Display for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    show::<Tag>(self.0, f)
+                }
             }
-        }
+
+            impl fmt::Debug for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    show::<Tag>(self.0, f)
+                }
+            }
+
+            impl FromStr for $name {
+                type Err = NotAnId;
+
+                fn from_str(text: &str) -> Result<$name, NotAnId> {
+                    read::<Tag>(text).map($name)
+                }
+            }
+        };
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

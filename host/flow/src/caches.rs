@@ -13,6 +13,7 @@ use hookmill_domain::names::OrganizationName;
 use hookmill_domain::revision::Snapshot;
 use hookmill_egress::{Endpoint, Secret};
 use hookmill_store::{LiveError, Store, StoreError};
+use http::uri::PathAndQuery;
 use tracing::error;
 
 /// Present configurations kept: one for each organization that is active.
@@ -76,16 +77,24 @@ impl<K: Hash + Eq, V: Clone> Kept<K, V> {
 pub(crate) struct Reach {
     pub(crate) live: Live,
     pub(crate) secrets: Vec<Secret>,
-    endpoints: Vec<Arc<Endpoint>>,
+    ways: Vec<Way>,
     pub(crate) policy: Arc<AddressPolicy>,
 }
 
+/// How one target is reached.
+#[derive(Debug)]
+pub(crate) struct Way {
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// Of a request that adds nothing to the target's own; absent if its URL has none that can be sent.
+    pub(crate) path_and_query: Option<PathAndQuery>,
+}
+
 impl Reach {
-    /// The target of that name and how it is connected to.
-    pub(crate) fn target(&self, name: Option<&str>) -> Option<(&LiveTarget, &Arc<Endpoint>)> {
+    /// The target of that name and how it is reached.
+    pub(crate) fn target(&self, name: Option<&str>) -> Option<(&LiveTarget, &Way)> {
         let target = self.live.target(name)?;
         let position = self.live.targets.iter().position(|other| std::ptr::eq(other, target))?;
-        Some((target, &self.endpoints[position]))
+        Some((target, &self.ways[position]))
     }
 }
 
@@ -165,7 +174,11 @@ impl Caches {
         let live = self.store.live(integration).await?;
         let policy = self.policy(live.organization).await?;
         let organization = u64::try_from(live.organization.0).unwrap_or_default();
-        let endpoints = live.targets.iter().map(|target| Endpoint::new(organization, &target.url)).collect();
+        let way = |target: &LiveTarget| Way {
+            endpoint: Endpoint::new(organization, &target.url),
+            path_and_query: target.url.join(None, &[]).ok(),
+        };
+        let ways = live.targets.iter().map(way).collect();
         let secrets = live
             .secrets
             .iter()
@@ -174,7 +187,7 @@ impl Caches {
         let reach = Arc::new(Reach {
             live,
             secrets,
-            endpoints,
+            ways,
             policy: Arc::new(policy),
         });
         self.reach.put(epoch, integration, reach.clone());

@@ -1,7 +1,6 @@
 //! Sending: each attempt by the integration as it is now, signed anew; then what became of it is recorded.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,8 +14,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::caches::Reach;
-use crate::lanes::{RowFollows, Sending, Stage};
+use crate::caches::{Reach, Way};
+use crate::lanes::{RowFollows, Rung, Sending, Stage};
 use crate::river::Inner;
 
 /// How long a delivery waits after a fault of the host's own, which uses up no attempt.
@@ -42,28 +41,14 @@ pub(crate) async fn send_deliveries(inner: Arc<Inner>) {
 }
 
 async fn work(inner: Arc<Inner>) {
-    let mut stop = inner.stop.subscribe();
     loop {
-        while let Some(sending) = inner.lanes.take_sending() {
-            deliver(&inner, sending).await;
+        let mut next = inner.lanes.next_sending(|_, _| {});
+        while let Some(sending) = next {
+            next = deliver(&inner, sending).await;
         }
-        // A ring finds it idle from here on, so it looks once more before it waits.
-        inner.lanes.idle.fetch_add(1, Ordering::SeqCst);
-        if let Some(sending) = inner.lanes.take_sending() {
-            inner.lanes.idle.fetch_sub(1, Ordering::SeqCst);
-            inner.lanes.ring_if_sendings();
-            deliver(&inner, sending).await;
-            continue;
-        }
-        if *stop.borrow_and_update() {
-            inner.lanes.idle.fetch_sub(1, Ordering::SeqCst);
+        if inner.lanes.worker_is_rung().await == Rung::End {
             return;
         }
-        tokio::select! {
-            () = inner.lanes.workers.notified() => {}
-            _ = stop.changed() => {}
-        }
-        inner.lanes.idle.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -76,7 +61,8 @@ struct Turn {
     absent: bool,
 }
 
-async fn deliver(inner: &Arc<Inner>, sending: Sending) {
+/// One delivery's turn. Gives the next delivery, if there is one.
+async fn deliver(inner: &Arc<Inner>, sending: Sending) -> Option<Sending> {
     let Turn {
         attempt,
         counted,
@@ -85,7 +71,7 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) {
     } = turn(inner, &sending).await;
     // Copying a body takes time, and the lock is everybody's.
     let frozen = (next != Next::Delivered && matches!(sending.stage, Stage::First { .. })).then(|| sending.request.freeze());
-    inner.lanes.step_after(|yard, after| {
+    let next_sending = inner.lanes.next_sending(|yard, after| {
         let row = yard.attempt_ended(&sending, absent);
         after.records.push(match sending.stage {
             Stage::First { facts, digest } => Record::First {
@@ -109,6 +95,7 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) {
         });
     });
     inner.lanes.ended.notify_waiters();
+    next_sending
 }
 
 /// What is written down of a delivery that is held before its first attempt.
@@ -159,7 +146,7 @@ async fn turn(inner: &Arc<Inner>, sending: &Sending) -> Turn {
         // The lane is not served while it lasts; the store tells what a deletion makes of it.
         Some(Hold::Paused | Hold::Disabled | Hold::Deleted) => return not_made(Next::Waiting(now)),
     }
-    let Some((target, endpoint)) = reach.target(sending.target()).filter(|(target, _)| !target.gone) else {
+    let Some((target, way)) = reach.target(sending.target()).filter(|(target, _)| !target.gone) else {
         // It may have been changed while this was looked up: then it is asked again at once.
         let changed = inner
             .caches
@@ -175,7 +162,7 @@ async fn turn(inner: &Arc<Inner>, sending: &Sending) -> Turn {
             }
         };
     };
-    let outgoing = match outgoing(inner, &reach, target, endpoint, sending) {
+    let outgoing = match outgoing(inner, &reach, target, way, sending) {
         Ok(outgoing) => outgoing,
         Err(detail) => return judged(inner, &reach, sending, attempts, counted, failed("request", detail)).await,
     };
@@ -295,15 +282,13 @@ async fn gone(inner: &Arc<Inner>, reach: &Reach, sending: &Sending) {
     inner.caches.forget_reach(integration);
 }
 
-fn outgoing(
-    inner: &Arc<Inner>,
-    reach: &Reach,
-    target: &LiveTarget,
-    endpoint: &Arc<Endpoint>,
-    sending: &Sending,
-) -> Result<Outgoing, String> {
+fn outgoing(inner: &Arc<Inner>, reach: &Reach, target: &LiveTarget, way: &Way, sending: &Sending) -> Result<Outgoing, String> {
     let request = &sending.request;
-    let path_and_query = path_and_query(target, request)?;
+    let endpoint = &way.endpoint;
+    let path_and_query = match &way.path_and_query {
+        Some(own) if request.path.is_none() && request.query.is_empty() => own.clone(),
+        _ => path_and_query(target, request)?,
+    };
     let wall_seconds = inner.clock.wall_seconds();
     Ok(Outgoing {
         endpoint: endpoint.clone(),
@@ -342,7 +327,10 @@ fn headers(
     id: &str,
     wall_seconds: i64,
 ) -> Result<HeaderMap, String> {
-    let value = |text: &str| HeaderValue::from_str(text).map_err(|failure| failure.to_string());
+    let value = |text: &str| match text {
+        "application/json" => Ok(HeaderValue::from_static("application/json")),
+        text => HeaderValue::from_str(text).map_err(|failure| failure.to_string()),
+    };
     let mut headers = endpoint.headers();
     for (name, text) in &request.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|failure| failure.to_string())?;

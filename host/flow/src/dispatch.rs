@@ -51,34 +51,34 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
     let bell = inner.lanes.run_bell(number);
     let calls_max = inner.limits.plugin.calls_at_once_per_thread as usize;
     let mut calls = FuturesUnordered::new();
-    let mut ended = Vec::new();
+    let mut spare = None;
+    let (mut runs, mut ended) = (Vec::new(), Vec::new());
     let mut stop = inner.stop.subscribe();
     loop {
-        while calls.len() < calls_max {
-            let Some(run) = inner.lanes.take_run() else { break };
-            // One that ends at its first poll, as nearly all do, costs no place among those under way.
-            let mut call = Box::pin(process(inner, run));
-            match futures_util::poll!(call.as_mut()) {
-                Poll::Ready(end) => ended.push(end),
-                Poll::Pending => calls.push(call),
+        loop {
+            let max = calls_max.saturating_sub(calls.len()).min(TOGETHER_MAX);
+            hand_on(inner, number, &mut ended, max, &mut runs);
+            if runs.is_empty() {
+                // What is there may be kept from it by a limit: then the end of a call rings.
+                break;
             }
-            if ended.len() >= ENDED_TOGETHER {
-                hand_on(inner, &mut ended);
-            }
-        }
-        hand_on(inner, &mut ended);
-        // A ring finds it idle from here on, so it looks once more before it waits.
-        inner.lanes.set_idle(number, calls.len() < calls_max);
-        if calls.len() < calls_max && inner.lanes.look(Yard::has_runs) {
-            // What is there may be kept from it by a limit: then the end of a call rings.
-            if let Some(run) = inner.lanes.take_run() {
-                inner.lanes.set_idle(number, false);
-                let mut call = Box::pin(process(inner, run));
+            for run in runs.drain(..) {
+                let mut call = match spare.take() {
+                    None => Box::pin(process(inner, run)),
+                    Some(call) => {
+                        let mut call: std::pin::Pin<Box<_>> = call;
+                        call.set(process(inner, run));
+                        call
+                    }
+                };
+                // One that ends at its first poll, as nearly all do, costs no place among those under way, and leaves its own to the next.
                 match futures_util::poll!(call.as_mut()) {
-                    Poll::Ready(end) => ended.push(end),
+                    Poll::Ready(end) => {
+                        ended.push(end);
+                        spare = Some(call);
+                    }
                     Poll::Pending => calls.push(call),
                 }
-                continue;
             }
         }
         tokio::select! {
@@ -89,7 +89,7 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
                 // What is under way ends within its own limits.
                 while let Some(end) = calls.next().await {
                     ended.push(end);
-                    hand_on(inner, &mut ended);
+                    hand_on(inner, number, &mut ended, 0, &mut runs);
                 }
                 return;
             }
@@ -98,8 +98,8 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
     }
 }
 
-/// Calls that have ended are handed on together, up to so many: a lock and a ring for all of them.
-const ENDED_TOGETHER: usize = 8;
+/// Runs are taken together, and what came of them is handed on together, up to so many: a lock and a ring for all of them.
+const TOGETHER_MAX: usize = 8;
 
 /// How a run's call ended.
 struct End {
@@ -165,11 +165,12 @@ async fn unavailable(inner: &Arc<Inner>, run: Run, fault: Fault) -> End {
 /// How long the host waits before it tries its part again.
 const AGAIN_AFTER_MS: u64 = 500;
 
-/// Requests go on to wait for their targets; what ended without any is recorded.
-fn hand_on(inner: &Arc<Inner>, ended: &mut Vec<End>) {
-    if ended.is_empty() {
+/// Requests go on to wait for their targets; what ended without any is recorded. And the next runs are taken, at most `max`.
+fn hand_on(inner: &Arc<Inner>, thread: usize, ended: &mut Vec<End>, max: usize, runs: &mut Vec<Run>) {
+    if ended.is_empty() && max == 0 {
         return;
     }
+    let any = !ended.is_empty();
     // What takes time is done before the lock is taken.
     let prepared: Vec<(End, Vec<Sending>)> = ended
         .drain(..)
@@ -178,13 +179,15 @@ fn hand_on(inner: &Arc<Inner>, ended: &mut Vec<End>) {
             (end, sendings)
         })
         .collect();
-    inner.lanes.step_after(|yard, after| {
+    inner.lanes.next_runs(thread, max, runs, |yard, after| {
         for (end, sendings) in prepared {
             let records = one_ended(yard, after, end, sendings);
             after.records.extend(records);
         }
     });
-    inner.lanes.ended.notify_waiters();
+    if any {
+        inner.lanes.ended.notify_waiters();
+    }
 }
 
 /// The deliveries of a run that has ended with requests, but for those that have their row already.

@@ -213,6 +213,7 @@ impl River {
     pub async fn shut_down(&self, grace: Duration) {
         self.stop_taking();
         self.inner.stop.send_replace(true);
+        self.inner.lanes.end();
         let mut tasks = std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let drained = tokio::time::timeout(grace, async {
             self.drained().await;

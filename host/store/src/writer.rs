@@ -271,7 +271,7 @@ impl Writer {
     }
 
     fn transaction(&mut self, asked: &mut Asked, careful: bool, batch: &mut Batch) -> rusqlite::Result<()> {
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut desk = Desk {
             connection: &self.connection,
             drawer: &mut self.drawer,
@@ -299,7 +299,8 @@ impl Writer {
             desk.set_setting("mark", mark.as_i64())?;
         }
         desk.fill_listing()?;
-        self.connection.execute_batch("COMMIT")
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
     }
 }
 

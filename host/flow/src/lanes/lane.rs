@@ -8,6 +8,9 @@ use hookmill_store::{DeliveryRef, RunRef};
 
 use super::work::{Open, Run, Sending, Stage};
 
+/// Maps of the lanes. Their keys are numbers that the house gives out, so the hash need not stand up to anyone.
+pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
 /// What is known of an integration that decides whether its lane is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -31,7 +34,7 @@ pub(crate) struct Lane {
     /// Runs that wait for the plugin.
     pub(crate) ready: VecDeque<Run>,
     /// Every run in memory, also those under way.
-    pub(crate) open: HashMap<RunRef, Open>,
+    pub(crate) open: Map<RunRef, Open>,
     /// There may be rows of the queue that are not in memory.
     pub(crate) backlog: bool,
     /// Rows of the queue have been written since the last read of it began.
@@ -41,7 +44,7 @@ pub(crate) struct Lane {
     /// When the first delivery that is not in memory is due.
     pub(crate) due: Option<Time>,
     /// Deliveries in memory that have a row of their own, from their reading until their next row is on disk, and what each weighs.
-    pub(crate) again: HashMap<DeliveryRef, u64>,
+    pub(crate) again: Map<DeliveryRef, u64>,
     pub(crate) targets: BTreeMap<Option<String>, Target>,
     /// Whether a read for it is under way: one at a time.
     pub(crate) loading: bool,
@@ -106,12 +109,12 @@ impl Lane {
             version: 0,
             faults_in_a_row: 0,
             ready: VecDeque::new(),
-            open: HashMap::new(),
+            open: Map::default(),
             backlog: false,
             queued_since_load: false,
             window_holds: true,
             due: None,
-            again: HashMap::new(),
+            again: Map::default(),
             targets: BTreeMap::new(),
             loading: false,
             in_ring: false,

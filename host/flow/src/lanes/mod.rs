@@ -25,14 +25,24 @@ pub(crate) struct Lanes {
     /// One for each thread that calls plugins, and whether it waits.
     runs: Vec<(Arc<Notify>, AtomicBool)>,
     /// Workers that wait for a delivery, and who makes more of them when none waits.
-    pub(crate) idle: AtomicU32,
-    pub(crate) workers: Notify,
+    idle: AtomicU32,
+    workers: Notify,
     pub(crate) no_worker: Notify,
     pub(crate) loads: Notify,
     pub(crate) timers: Notify,
     /// Rung when a call or an attempt has ended.
     pub(crate) ended: Notify,
+    ends: AtomicBool,
     store: Store,
+}
+
+/// Why a worker was rung for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rung {
+    /// There is something to send.
+    Work,
+    /// The river ends.
+    End,
 }
 
 impl Lanes {
@@ -46,6 +56,7 @@ impl Lanes {
             loads: Notify::new(),
             timers: Notify::new(),
             ended: Notify::new(),
+            ends: AtomicBool::new(false),
             store,
         }
     }
@@ -62,11 +73,18 @@ impl Lanes {
 
     /// One step. Whatever it made ready is rung for.
     pub(crate) fn step<T>(&self, step: impl FnOnce(&mut Yard) -> T) -> T {
+        self.step_and_ring(|yard| {
+            let value = step(yard);
+            (value, yard.ready_runs())
+        })
+    }
+
+    /// A step that says for how many runs it is to be rung.
+    fn step_and_ring<T>(&self, step: impl FnOnce(&mut Yard) -> (T, usize)) -> T {
         let mut yard = self.lock();
         let timer = yard.first_timer();
-        let value = step(&mut yard);
-        let (runs, sendings, loads, sooner) = (
-            yard.ready_runs(),
+        let (value, runs) = step(&mut yard);
+        let (sendings, loads, sooner) = (
             yard.has_sendings(),
             yard.has_loads(),
             yard.first_timer().is_some_and(|at| timer.is_none_or(|timer| at < timer)),
@@ -90,41 +108,66 @@ impl Lanes {
     /// One step that leaves something for the store. It is left there before the lock is given up, so that records, and the marks that pass
     /// their events, come to the store in the order of the steps.
     pub(crate) fn step_after<T>(&self, step: impl FnOnce(&mut Yard, &mut After) -> T) -> T {
-        self.step(|yard| {
-            let mut after = After::default();
-            let value = step(yard, &mut after);
-            if !after.records.is_empty() {
-                self.store.record_outcomes(after.records);
+        self.step(|yard| self.leave(yard, step))
+    }
+
+    fn leave<T>(&self, yard: &mut Yard, step: impl FnOnce(&mut Yard, &mut After) -> T) -> T {
+        let mut after = After::default();
+        let value = step(yard, &mut after);
+        if !after.records.is_empty() {
+            self.store.record_outcomes(after.records);
+        }
+        if let Some(mark) = after.mark {
+            self.store.save_mark(mark);
+        }
+        value
+    }
+
+    /// What a thread that calls plugins does between calls, under one lock: the end of the last ones, and the next runs, at most `max` of
+    /// them. If there are none, it counts as waiting from here on.
+    pub(crate) fn next_runs(&self, thread: usize, max: usize, runs: &mut Vec<Run>, ended: impl FnOnce(&mut Yard, &mut After)) {
+        self.step_and_ring(|yard| {
+            self.leave(yard, ended);
+            runs.extend(std::iter::from_fn(|| yard.take_run()).take(max));
+            // Under the lock: who offers a run after this finds it waiting.
+            if runs.is_empty() && max > 0 {
+                self.set_idle(thread, true);
             }
-            if let Some(mark) = after.mark {
-                self.store.save_mark(mark);
+            // Fewer than asked for: what is left is kept by a limit, and nobody is to look at it before that changes.
+            let others = if runs.len() < max { 0 } else { yard.ready_runs() };
+            ((), others)
+        });
+    }
+
+    /// What a worker does between deliveries, under one lock: the end of the last one, and the next one. If there is none, it counts as
+    /// waiting from here on. If there are more, the next worker is rung for.
+    pub(crate) fn next_sending(&self, ended: impl FnOnce(&mut Yard, &mut After)) -> Option<Sending> {
+        self.step_after(|yard, after| {
+            ended(yard, after);
+            let next = yard.take_sending();
+            if next.is_none() {
+                self.idle.fetch_add(1, Ordering::SeqCst);
             }
-            value
+            next
         })
     }
 
-    /// Rings again if a delivery waits: for a worker that was rung for and took another.
-    pub(crate) fn ring_if_sendings(&self) {
-        if self.look(Yard::has_sendings) {
-            self.ring_for_sendings();
+    /// Waits until a worker is rung for, or the end has come.
+    pub(crate) async fn worker_is_rung(&self) -> Rung {
+        // Made before the look at the end, so that a ring between the two is not missed.
+        let rung = self.workers.notified();
+        let ends = self.ends.load(Ordering::SeqCst);
+        if !ends {
+            rung.await;
         }
+        self.idle.fetch_sub(1, Ordering::SeqCst);
+        if ends { Rung::End } else { Rung::Work }
     }
 
-    /// The next run. Every thread was rung for when it was offered, so nobody is rung for here.
-    pub(crate) fn take_run(&self) -> Option<Run> {
-        self.lock().take_run()
-    }
-
-    /// The next delivery. If there are more, the next worker is rung for.
-    pub(crate) fn take_sending(&self) -> Option<Sending> {
-        let mut yard = self.lock();
-        let taken = yard.take_sending();
-        let more = taken.is_some() && yard.has_sendings();
-        drop(yard);
-        if more {
-            self.ring_for_sendings();
-        }
-        taken
+    /// Lets workers go that find nothing to do.
+    pub(crate) fn end(&self) {
+        self.ends.store(true, Ordering::SeqCst);
+        self.workers.notify_waiters();
     }
 
     /// The next read. If there are more, the next reader is rung for.
@@ -156,7 +199,8 @@ impl Lanes {
     /// never lost.
     fn ring_for_sendings(&self) {
         if self.idle.load(Ordering::SeqCst) > 0 {
-            self.workers.notify_one();
+            // The one that waits for the shortest time: what it used last is still warm.
+            self.workers.notify_last();
         } else {
             self.no_worker.notify_one();
         }

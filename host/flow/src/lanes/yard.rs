@@ -1,7 +1,7 @@
 //! The state of all lanes: who has work, whose turn it is, and what is under way. A plain value: it waits for nothing, asks no clock, and
 //! each of its steps takes a bounded time.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use hookmill_domain::integration::{Hold, IntegrationKey, OrganizationKey};
 use hookmill_domain::key::Key;
@@ -10,13 +10,16 @@ use hookmill_domain::revision::Pinned;
 use hookmill_domain::time::Time;
 use hookmill_store::{Accepted, Committed, DeliveryRef, Record, Recorded, RunRef};
 
-use super::lane::{Lane, Standing};
+use super::lane::{Lane, Map, Standing};
 use super::work::{Open, Pins, RowFollows, Run, Sending, Stage, place_bytes};
 
 /// A place is given up for a row of the queue once so many newer events stand above it, so that a start has little to look through.
 const NEWER_EVENTS_MAX: u64 = 10_000;
 /// Runs in memory of one lane below which more are read from its queue.
 const READY_MIN: usize = 64;
+
+/// Targets that a lane remembers while nothing waits for them: most integrations have no more, and making one anew takes longer than its turn.
+const IDLE_TARGETS_MAX: usize = 8;
 
 /// How long a lane with something due waits for a read of it that is under way.
 const LOADING_WAIT_MS: u64 = 20;
@@ -54,8 +57,8 @@ struct Organization {
 pub(crate) struct Yard {
     limits: Limits,
     calls_max: u32,
-    lanes: HashMap<IntegrationKey, Lane>,
-    organizations: HashMap<OrganizationKey, Organization>,
+    lanes: Map<IntegrationKey, Lane>,
+    organizations: Map<OrganizationKey, Organization>,
     /// Organizations with runs that may be taken, in turn.
     runners: VecDeque<OrganizationKey>,
     /// Organizations with deliveries that may be taken, in turn.
@@ -86,8 +89,8 @@ impl Yard {
         Yard {
             limits,
             calls_max,
-            lanes: HashMap::new(),
-            organizations: HashMap::new(),
+            lanes: Map::default(),
+            organizations: Map::default(),
             runners: VecDeque::new(),
             senders: VecDeque::new(),
             loads: VecDeque::new(),
@@ -523,7 +526,7 @@ impl Yard {
             if target.held && target.load() <= load_max / 2 {
                 target.held = false;
                 self.loads.push_back((run.integration, Load::Held(name.clone())));
-            } else if target.load() == 0 && !target.in_ring && !target.held {
+            } else if target.load() == 0 && !target.in_ring && !target.held && lane.targets.len() > IDLE_TARGETS_MAX {
                 lane.targets.remove(&name);
             }
         }
@@ -882,7 +885,7 @@ impl Yard {
     }
 
     pub(crate) fn has_sendings(&self) -> bool {
-        !self.closing && !self.senders.is_empty()
+        !self.closing && !self.senders.is_empty() && self.in_flight < self.limits.delivery.in_flight_max
     }
 
     pub(crate) fn has_loads(&self) -> bool {
