@@ -41,6 +41,10 @@ mod wire;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// The floor has the product's allocator, so that the two differ in what they do alone.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The subcommand that leads to the plugin room's compiling child.
 const COMPILE_CHILD: &str = "compile-child";
 

@@ -1,6 +1,7 @@
 //! The threads that call plugins. They are apart from those of HTTP, so that a busy guest keeps no connection waiting; each runs several
 //! calls side by side, which yield to one another at the engine's ticks.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use hookmill_domain::key::Key;
 use hookmill_domain::names::TargetName;
 use hookmill_domain::outcome::{CallFacts, Fault, Outcome, ParkCode};
 use hookmill_domain::request::{Request, plan};
-use hookmill_plugin_room::{Call, Called, Component};
+use hookmill_plugin_room::{Call, Called, Component, give_way};
 use hookmill_store::{DeliveryRef, Record, RunEnd, RunFacts, run_source};
 use sha2::Digest as _;
 use tracing::error;
@@ -27,6 +28,7 @@ pub(crate) fn start(inner: &Arc<Inner>, threads: usize) -> std::io::Result<Vec<J
         let inner = inner.clone();
         std::thread::Builder::new().name(format!("plugins-{number}")).spawn(move || {
             let _guard = EndWithTheThread;
+            give_way();
             match tokio::runtime::Builder::new_current_thread().enable_time().build() {
                 Ok(runtime) => runtime.block_on(call_plugins(&inner, number)),
                 Err(failure) => error!(error = %failure, "a thread for plugins can not start"),
@@ -63,14 +65,7 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
                 break;
             }
             for run in runs.drain(..) {
-                let mut call = match spare.take() {
-                    None => Box::pin(process(inner, run)),
-                    Some(call) => {
-                        let mut call: std::pin::Pin<Box<_>> = call;
-                        call.set(process(inner, run));
-                        call
-                    }
-                };
+                let mut call = boxed(&mut spare, process(inner, run));
                 // One that ends at its first poll, as nearly all do, costs no place among those under way, and leaves its own to the next.
                 match futures_util::poll!(call.as_mut()) {
                     Poll::Ready(end) => {
@@ -95,6 +90,17 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
             }
         }
         inner.lanes.set_idle(number, false);
+    }
+}
+
+/// Puts a future into a box that another has left, if there is one.
+fn boxed<F: Future>(spare: &mut Option<Pin<Box<F>>>, future: F) -> Pin<Box<F>> {
+    match spare.take() {
+        None => Box::pin(future),
+        Some(mut place) => {
+            place.set(future);
+            place
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Config {
     pub(crate) kinds: Vec<Kind>,
     /// What leaves the house.
     pub(crate) egress: Egress,
-    /// Threads that call plugins; absent: one for each core.
+    /// Threads that call plugins; absent: one for two cores.
     pub(crate) plugin_threads: Option<usize>,
     /// All limits.
     pub(crate) limits: Limits,

@@ -67,7 +67,7 @@ impl House {
         let address = listener.local_addr().context("the listener has no address")?;
         let threads = config
             .plugin_threads
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2));
 
         let compiler = CompilerCommand::this_program([COMPILE_COMMAND]).context("this program can not be found")?;
         let mut settings = Settings::new(config.data.join("artifacts"), compiler);

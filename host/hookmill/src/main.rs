@@ -16,6 +16,10 @@ use clap::Parser;
 
 use commands::Command;
 
+/// Much of what an event allocates is freed by another thread than its own: this allocator takes that more lightly than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The webhook delivery host: takes document events in, runs an integration's WebAssembly component on each, and delivers what comes out.
 #[derive(Debug, Parser)]
 #[command(name = "hookmill", version, about, max_term_width = 100)]
