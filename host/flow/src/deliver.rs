@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::caches::{Reach, Way};
-use crate::lanes::{RowFollows, Rung, Sending, Stage};
+use crate::lanes::{Pace, RowFollows, Rung, Sending, Stage};
 use crate::river::Inner;
 
 /// How long a delivery waits after a fault of the host's own, which uses up no attempt.
@@ -57,6 +57,8 @@ struct Turn {
     attempt: Option<Attempt>,
     counted: u32,
     next: Next,
+    /// What it tells of its target.
+    pace: Pace,
     /// Its target is gone or was removed.
     absent: bool,
 }
@@ -67,12 +69,13 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) -> Option<Sending> {
         attempt,
         counted,
         next,
+        pace,
         absent,
     } = turn(inner, &sending).await;
     // Copying a body takes time, and the lock is everybody's.
     let frozen = (next != Next::Delivered && matches!(sending.stage, Stage::First { .. })).then(|| sending.request.freeze());
     let next_sending = inner.lanes.next_sending(|yard, after| {
-        let row = yard.attempt_ended(&sending, absent);
+        let row = yard.attempt_ended(&sending, pace, absent);
         after.records.push(match sending.stage {
             Stage::First { facts, digest } => Record::First {
                 delivery: sending.delivery,
@@ -128,6 +131,7 @@ async fn turn(inner: &Arc<Inner>, sending: &Sending) -> Turn {
         attempt: None,
         counted,
         next,
+        pace: Pace::Unknown,
         absent: false,
     };
     if now.since_millis(sending.delivery.run.event.time()) > inner.limits.delivery.age_ms_max {
@@ -229,6 +233,7 @@ fn read(answer: Answer) -> Ended {
 async fn judged(inner: &Arc<Inner>, reach: &Reach, sending: &Sending, attempts: u32, counted: u32, ended: Ended) -> Turn {
     let ended_at = inner.clock.now();
     let (number, counted) = (attempts.saturating_add(1), counted.saturating_add(1));
+    let pace = Pace::of(Duration::from_micros(ended.duration_us), ended.status.is_some());
     let mut absent = false;
     let next = match ended.code {
         None => Next::Delivered,
@@ -256,6 +261,7 @@ async fn judged(inner: &Arc<Inner>, reach: &Reach, sending: &Sending, attempts: 
         attempt: Some(attempt),
         counted,
         next,
+        pace,
         absent,
     }
 }

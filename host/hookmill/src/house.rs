@@ -27,6 +27,9 @@ use crate::config::{self, Config};
 /// The hidden command that compiles a component in a process of its own.
 pub(crate) const COMPILE_COMMAND: &str = "compile-component";
 
+/// What the compiling child finds in its environment. Its address space is limited, and the allocator would take a gigabyte of it at once.
+const COMPILER_ENV: [(&str, &str); 1] = [("MIMALLOC_ARENA_RESERVE", "32MiB")];
+
 /// The plugins that every host has.
 const BUILT_IN: [(&str, &[u8]); 2] = [
     ("passthrough", include_bytes!("../../../plugins/passthrough/passthrough.wasm")),
@@ -69,7 +72,8 @@ impl House {
             .plugin_threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2));
 
-        let compiler = CompilerCommand::this_program([COMPILE_COMMAND]).context("this program can not be found")?;
+        let mut compiler = CompilerCommand::this_program([COMPILE_COMMAND]).context("this program can not be found")?;
+        compiler.env = COMPILER_ENV.map(|(name, value)| (name.into(), value.into())).into();
         let mut settings = Settings::new(config.data.join("artifacts"), compiler);
         settings.limits = config.limits.plugin.clone();
         settings.threads = u32::try_from(threads).unwrap_or(1);

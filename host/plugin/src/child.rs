@@ -1,6 +1,6 @@
 //! The body of the child process: compiles one component, or judges one configuration, and ends.
 //!
-//! It is the same binary, started with an empty environment and pipes. Before it reads a byte it takes its own limits: CPU time,
+//! It is the same binary, started with pipes and an environment that says nothing of the host. Before it reads a byte it takes its own limits: CPU time,
 //! address space, no further processes, no files to write, no core dump. It knows no secret, and what comes out of it is checked for
 //! size alone: the host trusts the compiler, not the component.
 

@@ -27,6 +27,8 @@ pub struct CompilerCommand {
     pub program: PathBuf,
     /// The arguments that lead to [`compile_child`](crate::compile_child), usually the name of a hidden subcommand.
     pub args: Vec<OsString>,
+    /// All that it finds in its environment.
+    pub env: Vec<(OsString, OsString)>,
 }
 
 impl CompilerCommand {
@@ -40,6 +42,7 @@ impl CompilerCommand {
         Ok(CompilerCommand {
             program,
             args: args.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
         })
     }
 }
@@ -58,6 +61,7 @@ pub(crate) async fn run(
         .arg(job.name())
         .args(limits.args())
         .env_clear()
+        .envs(command.env.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -42,6 +42,7 @@ pub async fn open(folder: &Path, clock: &HandClock, limits: Limits) -> River {
     let compiler = CompilerCommand {
         program: hookmill(),
         args: vec!["compile-component".into()],
+        env: vec![("MIMALLOC_ARENA_RESERVE".into(), "32MiB".into())],
     };
     let mut settings = Settings::new(folder.join("artifacts"), compiler);
     settings.limits = limits.plugin.clone();

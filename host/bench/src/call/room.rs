@@ -28,6 +28,7 @@ impl Room {
         let compiler = CompilerCommand {
             program: std::env::current_exe()?,
             args: vec![crate::COMPILE_CHILD.into()],
+            env: Vec::new(),
         };
         let plugins = Plugins::open(Settings::new(artifacts.path(), compiler))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

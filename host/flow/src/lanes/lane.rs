@@ -6,6 +6,7 @@ use hookmill_domain::integration::{Hold, OrganizationKey};
 use hookmill_domain::time::Time;
 use hookmill_store::{DeliveryRef, RunRef};
 
+use super::window::Window;
 use super::work::{Open, Run, Sending, Stage};
 
 /// Maps of the lanes. Their keys are numbers that the house gives out, so the hash need not stand up to anyone.
@@ -60,6 +61,7 @@ pub(crate) struct Target {
     pub(crate) first: VecDeque<Sending>,
     pub(crate) again: VecDeque<Sending>,
     pub(crate) in_flight: u32,
+    pub(crate) window: Window,
     /// Deliveries were written down as held since it had too many: they are woken when it has room.
     pub(crate) held: bool,
     pub(crate) in_ring: bool,
@@ -96,8 +98,10 @@ impl Target {
         }
     }
 
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.first.is_empty() || !self.again.is_empty()
+    /// Whether one waits, and may be taken where a target gets at most `in_flight_max`.
+    pub(crate) fn may_be_taken(&self, in_flight_max: u32) -> bool {
+        let is_waiting = !self.first.is_empty() || !self.again.is_empty();
+        is_waiting && self.in_flight < self.window.size(in_flight_max)
     }
 }
 

@@ -2,6 +2,7 @@
 //! a wait.
 
 mod lane;
+mod window;
 mod work;
 mod yard;
 
@@ -13,6 +14,7 @@ use hookmill_domain::limits::Limits;
 use hookmill_store::Store;
 use tokio::sync::Notify;
 
+pub(crate) use window::Pace;
 pub(crate) use work::{RowFollows, Run, Sending, Stage, place_bytes};
 pub(crate) use yard::{After, Load, Yard};
 

@@ -72,7 +72,11 @@ fn child() -> CompilerCommand {
         "run the tests by `cargo test -p hookmill-plugin-room`, which builds {}",
         program.display()
     );
-    CompilerCommand { program, args: Vec::new() }
+    CompilerCommand {
+        program,
+        args: Vec::new(),
+        env: Vec::new(),
+    }
 }
 
 const DATA: &str = r#"{"id":  "doc_1", "n": 1.10, "e": 1e400, "u": "\u00e9", "a": 1, "a": 2}"#;

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::ids::{IntegrationId, RunSource, Salt};
+use hookmill_domain::integration::Hold;
 use hookmill_domain::outcome::Method;
 use hookmill_domain::request::Request;
+use hookmill_domain::revision::Pinned;
+use hookmill_store::{Accepted, Committed, DeliveryRef, RunRef};
 
 use super::*;
+use crate::lanes::window::Pace;
+use crate::lanes::work::{Sending, Stage};
 
 fn limits() -> Limits {
     let mut limits = Limits::default();
@@ -89,8 +94,14 @@ fn every_delivery_has_its_turn() {
             }
             assert!(under_way.len() <= 5);
             if !under_way.is_empty() && roll(2) == 0 {
-                let ended = under_way.swap_remove(roll(under_way.len() as u64) as usize);
-                yard.attempt_ended(&ended, false);
+                let ended: Sending = under_way.swap_remove(roll(under_way.len() as u64) as usize);
+                // One target in three hangs, until it does not.
+                let pace = match (ended.target(), roll(8)) {
+                    (None, 1..) => Pace::Hung,
+                    (_, 0) => Pace::Unknown,
+                    _ => Pace::Answered,
+                };
+                yard.attempt_ended(&ended, pace, false);
             }
         }
         loop {
@@ -99,11 +110,86 @@ fn every_delivery_has_its_turn() {
                 under_way.push(sending);
             }
             let Some(ended) = under_way.pop() else { break };
-            yard.attempt_ended(&ended, false);
+            yard.attempt_ended(&ended, Pace::Unknown, false);
         }
         assert_eq!(taken + refused, offered, "seed {seed}: something that waits is forgotten");
-        assert_eq!(yard.under_way(), (0, 0));
+        assert_eq!((yard.under_way(), yard.hung_in_flight), ((0, 0), 0));
+        assert!(yard.organizations.values().all(|organization| organization.hung_in_flight == 0));
     }
+}
+
+/// Targets that have hung hold half of what their organization may have, however many they are: one that answers finds room.
+#[test]
+fn targets_that_hang_leave_room_for_one_that_answers() {
+    let mut yard = Yard::new(Limits::default(), 4);
+    let offer = |yard: &mut Yard, round: i64, integrations: std::ops::Range<i64>| {
+        for integration in integrations {
+            let number = 1_000_000 * round + integration;
+            assert!(yard.offer_sending(sending(number, 1, integration, None, false)).is_none());
+        }
+    };
+    let take_all = |yard: &mut Yard| std::iter::from_fn(|| yard.take_sending()).collect::<Vec<_>>();
+    // Five attempts at each of 400 targets come to nothing.
+    for round in 1..=5 {
+        offer(&mut yard, round, 1..401);
+        let mut ended = 0;
+        while ended < 400 {
+            for hung in take_all(&mut yard) {
+                yard.attempt_ended(&hung, Pace::Hung, false);
+                ended += 1;
+            }
+        }
+    }
+    offer(&mut yard, 6, 1..401);
+    let held = take_all(&mut yard);
+    assert_eq!(held.len(), 128);
+    // One that answers gets its turn at once, and so it does after each of theirs.
+    offer(&mut yard, 7, 1000..1001);
+    let well = yard.take_sending().expect("there is room");
+    assert_eq!(well.delivery.run.integration, IntegrationKey(1000));
+    assert!(yard.take_sending().is_none());
+    for hung in &held {
+        yard.attempt_ended(hung, Pace::Hung, false);
+    }
+    assert_eq!(take_all(&mut yard).len(), 128, "the next of them");
+}
+
+/// The same between organizations: those that hang hold half of what the host may have.
+#[test]
+fn organizations_whose_targets_hang_leave_room_for_the_others() {
+    let mut limits = Limits::default();
+    limits.delivery.in_flight_max = 8;
+    limits.delivery.in_flight_max_per_organization = 4;
+    let mut yard = Yard::new(limits, 4);
+    let mut hang = |number: i64, times: usize| {
+        for _ in 0..times {
+            assert!(yard.offer_sending(sending(number, number, number, None, false)).is_none());
+            let taken = yard.take_sending().expect("it is alone");
+            yard.attempt_ended(&taken, Pace::Hung, false);
+        }
+    };
+    for organization in 1..=9 {
+        hang(organization, 1);
+    }
+    for organization in 1..=9 {
+        assert!(
+            yard.offer_sending(sending(organization, organization, organization, None, false))
+                .is_none()
+        );
+    }
+    let held: Vec<_> = std::iter::from_fn(|| yard.take_sending()).collect();
+    assert_eq!(held.len(), 4);
+    assert!(yard.offer_sending(sending(10, 10, 10, None, false)).is_none());
+    assert_eq!(
+        yard.take_sending().expect("there is room").delivery.run.integration,
+        IntegrationKey(10)
+    );
+    let mut others = 0;
+    for hung in &held {
+        yard.attempt_ended(hung, Pace::Hung, false);
+        others += usize::from(yard.take_sending().is_some());
+    }
+    assert_eq!(others, 4, "each of them lets another one go on");
 }
 
 #[test]
