@@ -1,6 +1,6 @@
 //! A host as a user starts it: the real binary on a data folder of its own.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -151,6 +151,10 @@ impl Drop for Host {
 
 fn spawn(folder: &Path, options: &Options) -> (Child, SocketAddr) {
     let mut command = command(folder, options);
+    let mut log = tempfile::tempfile().expect("there is a folder for temporary files");
+    if !shows_log() {
+        command.stderr(log.try_clone().expect("a file can be opened twice"));
+    }
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
     let stdout = child.stdout.take().expect("it is piped");
     let mut lines = BufReader::new(stdout).lines();
@@ -159,7 +163,10 @@ fn spawn(folder: &Path, options: &Options) -> (Child, SocketAddr) {
         .map_while(Result::ok)
         .find_map(|line| line.split("http://").nth(1)?.trim().parse().ok());
     let Some(address) = address else {
-        panic!("the host ended before it listened: {:?}", child.wait());
+        let ended = child.wait();
+        let mut said = String::new();
+        let _ = log.rewind().and_then(|()| log.read_to_string(&mut said));
+        panic!("the host ended before it listened: {ended:?}\n{said}");
     };
     (child, address)
 }
@@ -190,10 +197,14 @@ pub fn command(folder: &Path, options: &Options) -> Command {
         .envs(options.environment.iter().cloned());
     // It is the tests' own, and no setting of the host.
     command.env_remove("HOOKMILL_TEST_LOG");
-    if std::env::var_os("HOOKMILL_TEST_LOG").is_none() {
+    if !shows_log() {
         command.stderr(Stdio::null());
     }
     command
+}
+
+fn shows_log() -> bool {
+    std::env::var_os("HOOKMILL_TEST_LOG").is_some()
 }
 
 /// The text at a path of a JSON value.
