@@ -100,4 +100,7 @@ async fn too_little_free_space_is_503_and_names_the_limit() {
         problem["detail"].as_str().is_some_and(|detail| detail.contains("disk")),
         "{problem}"
     );
+    // Whoever shares the load among hosts is told as well; it is up all the same.
+    assert_eq!(tenant.get("/readyz").await.status, 503);
+    tenant.get("/healthz").await.expect(200);
 }

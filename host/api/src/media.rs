@@ -1,6 +1,6 @@
 //! Content types of bodies. What `curl` says of a body when it is not told otherwise is taken as well: it is never meant.
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::problem::Problem;
 
@@ -30,7 +30,22 @@ pub(crate) fn is_lines(headers: &HeaderMap) -> bool {
     headers.contains_key(header::CONTENT_TYPE) && matches!(essence(headers).as_str(), "application/x-ndjson" | "application/ndjson")
 }
 
+/// Refuses a body that is compressed: it would be taken for what it is not.
+pub(crate) fn need_plain(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    // RFC 9110, section 15.5.16: the answer says which codings would do.
+    let problem = Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "content-encoding: the body must not be compressed",
+    );
+    Err(problem.with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+}
+
 fn need(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> {
+    need_plain(headers)?;
     let essence = essence(headers);
     if essence.is_empty() || essence == CURL_DEFAULT || known.contains(&essence.as_str()) {
         return Ok(());
@@ -41,12 +56,17 @@ fn need(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn headers(content_type: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))])
+    }
+
+    #[test]
+    fn compressed_bodies_are_refused() {
+        let coded = |coding: &'static str| HeaderMap::from_iter([(header::CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+        assert!(need_plain(&HeaderMap::new()).is_ok() && need_plain(&coded("Identity")).is_ok());
+        assert!(need_plain(&coded("gzip")).is_err() && need_json(&coded("gzip")).is_err() && need_wasm(&coded("br")).is_err());
     }
 
     #[test]

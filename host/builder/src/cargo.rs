@@ -209,6 +209,9 @@ fn run(step: &'static str, mut command: Command) -> Result<String, BuildError> {
         program: "cargo".to_owned(),
         source,
     };
+    if let Some(dir) = command.get_current_dir().filter(|dir| !dir.is_dir()) {
+        return Err(BuildError::NoFolder { dir: dir.to_owned() });
+    }
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(failed)?;
     if !output.status.success() {
         return Err(BuildError::Cargo { step });

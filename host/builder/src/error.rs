@@ -15,6 +15,12 @@ pub enum BuildError {
     /// The compiler is there, but nothing that links WebAssembly.
     #[error("no WebAssembly linker here: `rust-lld` comes with rustup's toolchains, `wasm-ld` with the package lld")]
     NoLinker,
+    /// The crate's folder is not there.
+    #[error("there is no folder {dir}", dir = dir.display())]
+    NoFolder {
+        /// Where it was looked for.
+        dir: PathBuf,
+    },
     /// Cargo could not even be started.
     #[error("could not run {program}")]
     Run {

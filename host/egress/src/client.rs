@@ -168,6 +168,11 @@ impl Client {
         self.connector.listeners.set(listeners);
     }
 
+    /// Whether that address is one of the house's own listeners: no policy opens it.
+    pub fn is_own_listener(&self, address: SocketAddr) -> bool {
+        self.connector.listeners.are_reached_by(address, None)
+    }
+
     /// One attempt: sends the request and reads the answer. Dropping the future ends the attempt.
     pub async fn send(&self, outgoing: Outgoing) -> Answer {
         let mut attempt = Attempt::new(self, &outgoing, Instant::now());

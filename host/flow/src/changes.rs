@@ -14,6 +14,7 @@ use hookmill_store::{
     Changed, DeliveryView, NewIntegration, NewVersion, Organization, PluginFound, PluginVersion, Resumed, Retried, RunView, StoreError,
     Uploaded,
 };
+use std::net::SocketAddr;
 use tracing::warn;
 
 use crate::chores::Chore;
@@ -387,6 +388,10 @@ impl River {
                 Some(name) => format!("/targets/{name}/target"),
                 None => "/target".to_owned(),
             };
+            let address = target.url.known_ip().map(|ip| SocketAddr::new(ip, target.url.port()));
+            if address.is_some_and(|address| self.inner.client.is_own_listener(address)) {
+                return Err(ChangeError::invalid(pointer, "this host itself listens there"));
+            }
             if let Some(Err(refused)) = target.url.known_ip().map(|ip| policy.judge(ip)) {
                 let message = format!("{refused}; the operator opens networks by `--allow-network` or `egress.allow_networks`");
                 return Err(ChangeError::invalid(pointer, message));

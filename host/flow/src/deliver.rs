@@ -12,7 +12,7 @@ use hookmill_store::{Attempt, LiveError, Next, Record};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::caches::{Reach, Way};
 use crate::lanes::{Pace, RowFollows, Rung, Sending, Stage};
@@ -33,11 +33,20 @@ pub(crate) async fn send_deliveries(inner: Arc<Inner>) {
                     workers.spawn(work(inner.clone()));
                 }
             }
+            Some(ended) = workers.join_next() => end_if_it_panicked(&ended),
             _ = stop.changed() => {}
         }
     }
     // An attempt under way ends by itself, or with the grace period, when this task is aborted and its workers with it.
     while workers.join_next().await.is_some() {}
+}
+
+/// A worker that panics holds a delivery which nobody would end: the process ends, and the next start makes it again.
+fn end_if_it_panicked(ended: &Result<(), tokio::task::JoinError>) {
+    if ended.as_ref().is_err_and(tokio::task::JoinError::is_panic) {
+        error!("a worker has panicked: ending, so that the next start takes its delivery up again");
+        std::process::abort();
+    }
 }
 
 async fn work(inner: Arc<Inner>) {

@@ -102,6 +102,12 @@ pub(crate) struct Flags {
 /// Variables of the environment that begin like settings and are none.
 const NOT_SETTINGS: [&str; 3] = ["operator_key", "keyring", "config"];
 
+/// Whether Kubernetes has made a variable, of a service that is called `hookmill`: it tells each container of every service.
+/// <https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables>
+fn is_of_a_service(name: &str) -> bool {
+    name == "port" || ["port_", "service_"].iter().any(|beginning| name.starts_with(beginning))
+}
+
 /// Puts the configuration together.
 pub(crate) fn load(file: Option<PathBuf>, flags: &Flags) -> anyhow::Result<Config> {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
@@ -109,9 +115,7 @@ pub(crate) fn load(file: Option<PathBuf>, flags: &Flags) -> anyhow::Result<Confi
         anyhow::ensure!(file.is_file(), "the configuration file {} is not there", file.display());
         figment = figment.merge(Toml::file_exact(file));
     }
-    let figment = figment
-        .merge(Env::prefixed("HOOKMILL_").ignore(&NOT_SETTINGS).split("__"))
-        .merge(Serialized::defaults(flags));
+    let figment = figment.merge(settings_in_the_environment()).merge(Serialized::defaults(flags));
     // The library names its own profile before each key, which says nothing to anybody here.
     let config: Config = figment
         .extract()
@@ -120,6 +124,11 @@ pub(crate) fn load(file: Option<PathBuf>, flags: &Flags) -> anyhow::Result<Confi
     policy(&config)?;
     config.limits.check().context("the limits can not be used")?;
     Ok(config)
+}
+
+fn settings_in_the_environment() -> Env {
+    let is_setting = |name: &figment::value::UncasedStr| !is_of_a_service(&name.as_str().to_ascii_lowercase());
+    Env::prefixed("HOOKMILL_").ignore(&NOT_SETTINGS).filter(is_setting).split("__")
 }
 
 /// What every organization's targets may reach.

@@ -18,7 +18,7 @@ use crate::error::{OpenError, StoreError};
 use crate::records::{AcceptError, NewEvent, Receipt, Record};
 use crate::schema;
 use crate::seal::Keyring;
-use crate::writer::{Sink, Tray, Writer};
+use crate::writer::{Sink, Tray, Writer, has_room};
 
 /// Connections that read for the river at once, and for those who ask by the API: long lists keep no delivery waiting.
 const RIVER_READERS: usize = 3;
@@ -55,6 +55,8 @@ struct Inner {
     lists: Arc<Readers>,
     keyring: Arc<Keyring>,
     salts: Arc<Salts>,
+    folder: PathBuf,
+    disk_free_bytes_min: u64,
     /// Held for as long as the store is open: one process to a folder.
     _lock: File,
 }
@@ -107,7 +109,10 @@ impl Store {
                 let _guard = EndWithTheWriter;
                 writer.run();
             })
-            .map_err(|source| OpenError::Io { path: folder, source })?;
+            .map_err(|source| OpenError::Io {
+                path: folder.clone(),
+                source,
+            })?;
         Ok(Store {
             inner: Arc::new(Inner {
                 tray,
@@ -116,6 +121,8 @@ impl Store {
                 lists,
                 keyring: Arc::new(keyring),
                 salts,
+                folder,
+                disk_free_bytes_min: settings.disk_free_bytes_min,
                 _lock: lock,
             }),
         })
@@ -167,6 +174,11 @@ impl Store {
     /// Whether the database answers: reads one row.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.read(|connection| setting(connection, "mark").map(|_| ())).await
+    }
+
+    /// Whether the disk has more room than is to be kept free: else no event is accepted.
+    pub fn has_room(&self) -> bool {
+        has_room(&self.inner.folder, self.inner.disk_free_bytes_min)
     }
 
     pub(crate) fn keyring(&self) -> Arc<Keyring> {

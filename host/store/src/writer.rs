@@ -360,12 +360,16 @@ struct Room {
     enough: bool,
 }
 
+/// Asks the disk. One that does not tell is not held against the events.
+pub(crate) fn has_room(folder: &std::path::Path, free_bytes_min: u64) -> bool {
+    rustix::fs::statvfs(folder).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= free_bytes_min)
+}
+
 impl Room {
     fn enough(&mut self, folder: &std::path::Path, free_bytes_min: u64) -> bool {
         if self.asked_at.is_none_or(|at| at.elapsed() >= FREE_SPACE_EVERY) {
             self.asked_at = Some(Instant::now());
-            // A disk that does not tell is not held against the events.
-            self.enough = rustix::fs::statvfs(folder).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= free_bytes_min);
+            self.enough = has_room(folder, free_bytes_min);
         }
         self.enough
     }

@@ -31,7 +31,7 @@ async fn a_batch_is_accepted_whole_or_not_at_all() {
     ]) {
         let view = tenant.settled(id).await;
         assert_eq!(
-            (&view["document"], &view["kind"], &view["state"]),
+            (&view["document"], &view["event"], &view["state"]),
             (&json!(document), &json!(kind), &json!(state))
         );
     }

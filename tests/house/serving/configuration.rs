@@ -76,6 +76,11 @@ async fn flags_stand_over_the_environment_and_that_over_the_file() {
     let receiver = Receiver::start().await;
     let listens = async |change: &dyn Fn(&mut Command), address: &str, data: &str, batch: usize| {
         let mut command = Command::new(crate::parts::hookmill());
+        // Kubernetes tells each container of a service that is called hookmill: these are no settings.
+        command
+            .env("HOOKMILL_PORT", "tcp://10.0.0.7:8080")
+            .env("HOOKMILL_PORT_8080_TCP_ADDR", "10.0.0.7")
+            .env("HOOKMILL_SERVICE_HOST", "10.0.0.7");
         command
             .arg("serve")
             .env("HOOKMILL_OPERATOR_KEY", crate::parts::host::OPERATOR_KEY)

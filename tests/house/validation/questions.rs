@@ -101,6 +101,11 @@ async fn what_is_wrong_with_a_question_is_named() {
         .await;
     problem(&answer.expect("the host answers"), 415, "-");
 
+    for path in ["/events", "/integrations", "/plugins?name=a"] {
+        let answer = tenant.try_call("POST", path, &[("content-encoding", "gzip")], "{}").await;
+        problem(&answer.expect("the host answers"), 415, "-");
+    }
+
     // Organizations and keys.
     refused(
         &host.operator,

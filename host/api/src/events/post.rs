@@ -70,6 +70,7 @@ async fn accept(reception: &Reception, request: Request<Incoming>) -> Result<Str
 fn admit(reception: &Reception, parts: &Parts) -> Result<(Caller, Option<OrganizationName>), Problem> {
     let caller = Caller::of(&parts.headers, &reception.river)?;
     caller.need_ingest()?;
+    media::need_plain(&parts.headers)?;
     let in_query = match parts.uri.query() {
         None => None,
         Some(query) => Parameters::read(query, &[ORGANIZATION])?.parsed(ORGANIZATION)?,

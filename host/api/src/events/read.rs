@@ -25,6 +25,7 @@ use crate::tenant::{self, Named, ORGANIZATION};
 struct EventShown {
     id: EventId,
     organization: OrganizationName,
+    #[serde(rename = "event")]
     kind: Kind,
     #[serde(skip_serializing_if = "Option::is_none")]
     inbox: Option<ProductId>,

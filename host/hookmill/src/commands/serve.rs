@@ -55,12 +55,15 @@ impl Serve {
         runtime.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
+            // A terminal that is closed, where there is one.
+            let mut hangup = signal(SignalKind::hangup())?;
             let house = House::open(&config, self.operator_key, self.keyring).await?;
             tell(&house);
             let ended = async {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    _ = hangup.recv() => {}
                 }
             };
             ended.await;

@@ -151,7 +151,7 @@ fn title<W: Write>(screen: &mut Screen<W>, number: usize, route: &Route, parcels
     if !route.delays_ms.is_empty() {
         let delays: Vec<String> = route.delays_ms.iter().map(u64::to_string).collect();
         screen.line(&[faint(format!(
-            "{INDENT}waits {} ms: compressed for the demo, by default 2, 4, 8 … 512 s",
+            "{INDENT}waits {} … ms: compressed for the demo, by default 2, 4, 8 … 512 s",
             delays.join(", ")
         ))])?;
     }
@@ -359,7 +359,7 @@ mod tests {
             r#"
   1 A receiver that refuses twice ────────────────────── component passthrough@1
     → /archive  Authorization: Bearer archive-77e0d5b2
-    waits 300, 600, 1200 ms: compressed for the demo, by default 2, 4, 8 … 512 s
+    waits 300, 600, 1200 … ms: compressed for the demo, by default 2, 4, 8 … 512 s
 
     document_delete  a document is deleted
     posted       79 B  {{"event": "document_delete",

@@ -69,7 +69,7 @@ impl Yard {
             .map_or(0, |organization| organization.bytes);
         let left = limits.payload_memory_bytes_max_per_organization.saturating_sub(own);
         let left = left.min(limits.payload_memory_bytes_max.saturating_sub(self.bytes));
-        (left > 0 || own == 0).then_some(left.max(1))
+        (left > 0).then_some(left)
     }
 
     /// A window of the queue has been read. `complete`: there was nothing beyond it.
