@@ -11,8 +11,11 @@ pub mod river;
 
 use std::path::PathBuf;
 
-/// The binary under test, which `tests/run` has built beside this one.
+/// The binary under test: what `TESTED_HOOKMILL` names, else the one that `tests/run` has built beside this one.
 pub fn hookmill() -> PathBuf {
+    if let Some(binary) = std::env::var_os("TESTED_HOOKMILL") {
+        return binary.into();
+    }
     let tests = std::env::current_exe().expect("a test knows its own path");
     let folder = tests
         .parent()
