@@ -4,12 +4,14 @@
 mod answers;
 mod integrations;
 mod owners;
+mod trials;
 mod uploads;
 
 use serde_json::{Value, json};
 
 use crate::parts::calls::fields;
 use crate::parts::client::{Answer, Client};
+use crate::parts::components::wat;
 use crate::parts::host::text;
 use crate::parts::receiver::Received;
 
@@ -17,6 +19,12 @@ use crate::parts::receiver::Received;
 fn label(received: &Received) -> String {
     let body: Value = serde_json::from_slice(&received.body).expect("JSON");
     text(&body, "/label").to_owned()
+}
+
+/// The plugin `label` with two versions, the first of them active: they say their number.
+async fn two_versions(client: &Client) {
+    client.plugin("label", wat("label", "1")).await;
+    client.upload("name=label&activate=false", wat("label", "2")).await.expect(201);
 }
 
 async fn make(client: &Client, more: Value) -> Answer {

@@ -44,6 +44,7 @@ mod reception;
 mod router;
 mod runs;
 mod tenant;
+mod trials;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use http::{HeaderValue, header};
 
 use crate::problem::Problem;
 use crate::reception::Reception;
-use crate::{deliveries, events, health, integrations, keys, organizations, plugins, runs};
+use crate::{deliveries, events, health, integrations, keys, organizations, plugins, runs, trials};
 
 /// The router. Paths come without a trailing slash.
 pub(crate) fn router(reception: Reception) -> Router {
@@ -35,6 +35,7 @@ pub(crate) fn router(reception: Reception) -> Router {
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/{id}", get(keys::get).delete(keys::delete))
         .route("/plugins", post(plugins::upload))
+        .route("/plugins/{name}/versions/{version}/run", post(trials::run))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_path)

@@ -405,12 +405,24 @@ impl River {
             return Ok(());
         };
         let Some(schema) = version.schema else { return Ok(()) };
+        self.check_config(organization, &schema, &draft.config, "").await
+    }
+
+    /// Judges a `plugin_config` by a schema. `pointer`: where its integration stands in what was asked.
+    pub(crate) async fn check_config(
+        &self,
+        organization: OrganizationKey,
+        schema: &str,
+        config: &str,
+        pointer: &str,
+    ) -> Result<(), ChangeError> {
         let _turn = self.inner.judgements.turn(Some(organization)).ok_or(ChangeError::Busy)?;
-        match self.inner.plugins.check_config(&schema, &draft.config).await {
+        let wrong = |below: &str, message: String| ChangeError::invalid(format!("{pointer}/plugin_config{below}"), message);
+        match self.inner.plugins.check_config(schema, config).await {
             Ok(()) => Ok(()),
-            Err(CheckError::Config(error)) => Err(ChangeError::invalid(format!("/plugin_config{}", error.pointer), error.message)),
+            Err(CheckError::Config(error)) => Err(wrong(&error.pointer, error.message)),
             Err(CheckError::Busy) => Err(ChangeError::Busy),
-            Err(failure @ CheckError::Schema { .. }) => Err(ChangeError::invalid("/plugin_config", failure)),
+            Err(failure @ CheckError::Schema { .. }) => Err(wrong("", failure.to_string())),
             Err(CheckError::Host(failure)) => Err(ChangeError::Store(StoreError::Database(failure.to_string()))),
         }
     }

@@ -8,16 +8,13 @@ use std::thread::JoinHandle;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use hookmill_domain::digest::Digest;
-use hookmill_domain::key::Key;
-use hookmill_domain::names::TargetName;
-use hookmill_domain::outcome::{CallFacts, Fault, Outcome, ParkCode};
-use hookmill_domain::request::{Request, plan};
-use hookmill_plugin_room::{Call, Called, Component, give_way};
+use hookmill_domain::outcome::{CallFacts, Fault, ParkCode};
+use hookmill_domain::request::Request;
+use hookmill_plugin_room::{Called, give_way};
 use hookmill_store::{DeliveryRef, Record, RunEnd, RunFacts, run_source};
-use sha2::Digest as _;
 use tracing::error;
 
+use crate::calls::{Came, Subject, call, came_of, component};
 use crate::deliver::held;
 use crate::lanes::{After, Run, Sending, Stage, Yard};
 use crate::river::Inner;
@@ -115,10 +112,7 @@ struct End {
 }
 
 enum What {
-    /// These requests are owed.
-    Requests(Vec<Request>),
-    Skipped(String),
-    Parked(Fault),
+    Came(Came),
     Expired,
     /// The host could not do its part, and tries once more.
     Again,
@@ -131,32 +125,27 @@ async fn process(inner: &Arc<Inner>, run: Run) -> End {
     if inner.clock.now().since_millis(run.event.key.time()) > age_max {
         return end(run, CallFacts::default(), What::Expired);
     }
-    let component = match inner.plugins.loaded(&run.pinned.digest) {
-        Some(component) => component,
-        None => match load(inner, run.pinned.digest).await {
-            Ok(component) => component,
-            Err(fault) => return unavailable(inner, run, fault).await,
-        },
+    let component = match component(inner, run.pinned.digest).await {
+        Ok(component) => component,
+        Err(fault) => return unavailable(inner, run, fault).await,
     };
-    let Called { outcome, facts } = call(inner, &component, &run).await;
-    let what = match outcome {
-        Err(fault) if fault.code == ParkCode::Unavailable => return unavailable(inner, run, fault).await,
-        Err(fault) => What::Parked(fault),
-        Ok(Outcome::Skip(reason)) => What::Skipped(reason),
-        Ok(Outcome::Reject(reason)) => What::Parked(Fault::new(ParkCode::Rejected, reason)),
-        Ok(Outcome::Deliver(requests)) if requests.is_empty() => What::Skipped("the plugin asked for no request".to_owned()),
-        Ok(Outcome::Deliver(requests)) => match plan(requests, &run.pinned.facts) {
-            Ok(requests) => What::Requests(requests),
-            Err(fault) => What::Parked(fault),
-        },
+    let subject = Subject {
+        event: &run.event,
+        organization: &run.organization,
+        pinned: &run.pinned,
+        generation: run.run.generation,
     };
-    end(run, facts, what)
+    let Called { outcome, facts } = call(&inner.plugins, &component, subject).await;
+    match came_of(outcome, &run.pinned.facts) {
+        Came::Parked(fault) if fault.code == ParkCode::Unavailable => unavailable(inner, run, fault).await,
+        came => end(run, facts, What::Came(came)),
+    }
 }
 
 /// The host could not do its part. It tries once more; then the run waits for somebody to act.
 async fn unavailable(inner: &Arc<Inner>, run: Run, fault: Fault) -> End {
     let what = if run.second_try {
-        What::Parked(fault)
+        What::Came(Came::Parked(fault))
     } else {
         inner.clock.sleep_until(inner.clock.now().plus_millis(AGAIN_AFTER_MS)).await;
         What::Again
@@ -198,7 +187,7 @@ fn hand_on(inner: &Arc<Inner>, thread: usize, ended: &mut Vec<End>, max: usize, 
 
 /// The deliveries of a run that has ended with requests, but for those that have their row already.
 fn sendings(end: &mut End) -> Vec<Sending> {
-    let What::Requests(requests) = &mut end.what else {
+    let What::Came(Came::Requests(requests)) = &mut end.what else {
         return Vec::new();
     };
     let run = &end.run;
@@ -238,20 +227,20 @@ fn one_ended(yard: &mut Yard, after: &mut After, end: End, sendings: Vec<Sending
             yard.call_again(run, after);
             return Vec::new();
         }
-        What::Requests(_) if sendings.is_empty() => {
+        What::Came(Came::Requests(_)) if sendings.is_empty() => {
             // All rows were there: what is left is the row of the queue.
             yard.call_ended(run.run, Vec::new());
             return vec![Record::Complete(run.run)];
         }
-        What::Requests(_) => {
+        What::Came(Came::Requests(_)) => {
             yard.count_fault(run.run.integration, false, after);
             let refused = yard.call_ended(run.run, sendings);
             return refused.into_iter().map(|(sending, row)| held(sending, row)).collect();
         }
-        What::Skipped(reason) => (RunEnd::Skipped { reason }, Some(false)),
+        What::Came(Came::Skipped(reason)) => (RunEnd::Skipped { reason }, Some(false)),
         What::Expired => (RunEnd::Expired, None),
         // A reject is an answer: it neither counts as a fault nor ends a row of them.
-        What::Parked(fault) => {
+        What::Came(Came::Parked(fault)) => {
             let is_fault = fault.code.is_fault();
             (
                 RunEnd::Parked {
@@ -279,74 +268,4 @@ fn one_ended(yard: &mut Yard, after: &mut After, end: End, sendings: Vec<Sending
         end,
         queued,
     }]
-}
-
-async fn load(inner: &Arc<Inner>, digest: Digest) -> Result<Component, Fault> {
-    let (plugins, store) = (inner.plugins.clone(), inner.store.clone());
-    let fetch = move || async move {
-        let bytes = store
-            .component(digest)
-            .await
-            .map_err(|failure| std::io::Error::other(failure.to_string()))?;
-        bytes.ok_or_else(|| std::io::Error::other("the component is not stored"))
-    };
-    // Reading and compiling want the other runtime: this thread's knows neither files nor processes.
-    let loaded = inner.runtime.spawn(async move { plugins.load(digest, fetch).await }).await;
-    let failure = match loaded {
-        Ok(Ok(component)) => return Ok(component),
-        Ok(Err(failure)) => chain(&failure),
-        Err(_) => "the host is ending".to_owned(),
-    };
-    error!(component = %digest, error = failure, "a component can not be loaded");
-    Err(Fault::new(ParkCode::Unavailable, failure))
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
-}
-
-async fn call(inner: &Arc<Inner>, component: &Component, run: &Run) -> Called {
-    let event = &run.event;
-    let Ok(data) = std::str::from_utf8(&event.data) else {
-        let fault = Fault::new(ParkCode::Unavailable, "the event's data is not text: its row is damaged");
-        return Called {
-            outcome: Err(fault),
-            facts: CallFacts::default(),
-        };
-    };
-    let (event_id, integration_id) = (event.id().to_string(), run.pinned.id.to_string());
-    let targets: Vec<&str> = run.pinned.facts.target_names().map(TargetName::as_str).collect();
-    let call = Call {
-        event_id: &event_id,
-        kind: event.kind.as_str(),
-        organization: run.organization.as_str(),
-        inbox: event.inbox.as_ref().map(|id| id.as_str()),
-        project: event.project.as_ref().map(|id| id.as_str()),
-        accepted_at: event.key.time(),
-        data,
-        integration_id: &integration_id,
-        targets: &targets,
-        config: &run.pinned.facts.config,
-        seed: seed(event.key, &event_id, &integration_id, run.run.generation),
-    };
-    inner.plugins.transform(component, &call).await
-}
-
-/// Where a plugin's random numbers come from: the event, the integration, and the revision by way of the generation, which has one.
-fn seed(key: Key, event: &str, integration: &str, generation: u32) -> [u8; 32] {
-    let mut hash = sha2::Sha256::new();
-    hash.update(b"hookmill seed 1\0");
-    hash.update(key.as_i64().to_be_bytes());
-    hash.update(event);
-    hash.update(integration);
-    hash.update(generation.to_be_bytes());
-    hash.finalize().into()
 }

@@ -18,6 +18,7 @@
 //! attempt. No transaction is held here, no SQL is known, and nothing here knows HTTP's server side.
 
 mod caches;
+mod calls;
 mod changes;
 mod chores;
 mod deliver;
@@ -26,7 +27,10 @@ mod ingest;
 mod lanes;
 mod loader;
 mod river;
+mod trials;
 
+pub use calls::Came;
 pub use changes::{ChangeError, NewApiKey, Upload};
 pub use ingest::PostError;
 pub use river::{Parts, River};
+pub use trials::{Trial, Tried};

@@ -25,7 +25,7 @@ use crate::caches::Caches;
 use crate::chores::{CHORES_MAX, Chore, do_chores};
 use crate::lanes::Lanes;
 use crate::loader::{read_ahead, watch_clock};
-use crate::{deliver, dispatch};
+use crate::{deliver, dispatch, trials};
 
 /// Tasks that read ahead for lanes.
 const READERS: usize = 2;
@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) chores: mpsc::Sender<Chore>,
     pub(crate) uploads: Turns,
     pub(crate) judgements: Turns,
+    pub(crate) trial_turns: Turns,
+    pub(crate) trials: trials::Jobs,
     /// The runtime of everything but the plugins' own threads.
     pub(crate) runtime: tokio::runtime::Handle,
     /// Turns true when the river is to end.
@@ -139,6 +141,7 @@ impl River {
             sink.step_after(|yard, after| *after = yard.committed(committed))
         }));
         let (chores, waiting) = mpsc::channel(CHORES_MAX);
+        let (trials, to_try) = trials::queue();
         let inner = Arc::new(Inner {
             caches: Caches::new(store.clone(), policy),
             store,
@@ -151,6 +154,8 @@ impl River {
             chores,
             uploads: Turns::default(),
             judgements: Turns::default(),
+            trial_turns: Turns::default(),
+            trials,
             runtime: tokio::runtime::Handle::current(),
             stop: watch::channel(false).0,
             threads: Mutex::default(),
@@ -167,6 +172,7 @@ impl River {
         for _ in 0..READERS {
             tasks.spawn(read_ahead(inner.clone()));
         }
+        trials::start(&inner, to_try)?;
         *inner.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         *inner.threads.lock().unwrap_or_else(PoisonError::into_inner) = dispatch::start(&inner, threads)?;
         Ok(River { inner })

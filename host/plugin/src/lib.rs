@@ -55,7 +55,7 @@ pub use child::compile_child;
 pub use contract::ContractVersion;
 pub use inspect::Inspection;
 pub use loaded::Component;
-pub use manners::give_way;
+pub use manners::{give_way, stand_back};
 pub use process::CompilerCommand;
 pub use refusal::{CompileLimit, LimitName, LoadError, Refusal, Stage};
 pub use settings::{OpenError, Settings};

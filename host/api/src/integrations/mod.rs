@@ -20,7 +20,9 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 pub(crate) use change::change;
+pub(crate) use parse::new as parse_new;
 pub(crate) use secret::secret;
+pub(crate) use view::MASK;
 
 use crate::auth::Caller;
 use crate::call::{Call, JsonBody, PathPart, entity_tag};
@@ -32,7 +34,7 @@ use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION, Tenant};
 
 /// More than the fields that there are.
-const FIELDS_MAX: usize = 64;
+pub(crate) const FIELDS_MAX: usize = 64;
 
 /// `POST /integrations`.
 pub(crate) async fn create(State(reception): State<Reception>, call: Call, body: JsonBody) -> Result<Response, Problem> {

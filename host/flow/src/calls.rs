@@ -1,0 +1,132 @@
+//! One call of a plugin for one event: what it is given, and what its answer comes to. A run and a trial share it, so that a trial shows
+//! what the run would be.
+
+use std::sync::Arc;
+
+use hookmill_domain::digest::Digest;
+use hookmill_domain::integration::Facts;
+use hookmill_domain::key::Key;
+use hookmill_domain::names::{OrganizationName, TargetName};
+use hookmill_domain::outcome::{CallFacts, Fault, Outcome, ParkCode};
+use hookmill_domain::request::{Request, plan};
+use hookmill_domain::revision::Pinned;
+use hookmill_plugin_room::{Call, Called, Component, Plugins};
+use hookmill_store::Event;
+use sha2::Digest as _;
+use tracing::error;
+
+use crate::river::Inner;
+
+/// What a call is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) event: &'a Event,
+    /// The organization's name, as payloads have it.
+    pub(crate) organization: &'a OrganizationName,
+    pub(crate) pinned: &'a Pinned,
+    pub(crate) generation: u32,
+}
+
+/// What a call comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Came {
+    /// These requests are owed; there is at least one.
+    Requests(Vec<Request>),
+    /// Nothing is owed, and that is right: why.
+    Skipped(String),
+    /// It waits until somebody acts.
+    Parked(Fault),
+}
+
+/// Judges a plugin's answer by the integration's facts.
+pub(crate) fn came_of(answer: Result<Outcome, Fault>, facts: &Facts) -> Came {
+    match answer {
+        Err(fault) => Came::Parked(fault),
+        Ok(Outcome::Skip(reason)) => Came::Skipped(reason),
+        Ok(Outcome::Reject(reason)) => Came::Parked(Fault::new(ParkCode::Rejected, reason)),
+        Ok(Outcome::Deliver(requests)) if requests.is_empty() => Came::Skipped("the plugin asked for no request".to_owned()),
+        Ok(Outcome::Deliver(requests)) => match plan(requests, facts) {
+            Ok(requests) => Came::Requests(requests),
+            Err(fault) => Came::Parked(fault),
+        },
+    }
+}
+
+/// A component that may be called: at once, or read, and compiled where that is needed.
+pub(crate) async fn component(inner: &Arc<Inner>, digest: Digest) -> Result<Component, Fault> {
+    match inner.plugins.loaded(&digest) {
+        Some(component) => Ok(component),
+        None => load(inner, digest).await,
+    }
+}
+
+async fn load(inner: &Arc<Inner>, digest: Digest) -> Result<Component, Fault> {
+    let (plugins, store) = (inner.plugins.clone(), inner.store.clone());
+    let fetch = move || async move {
+        let bytes = store
+            .component(digest)
+            .await
+            .map_err(|failure| std::io::Error::other(failure.to_string()))?;
+        bytes.ok_or_else(|| std::io::Error::other("the component is not stored"))
+    };
+    // Reading and compiling want the other runtime: this thread's knows neither files nor processes.
+    let loaded = inner.runtime.spawn(async move { plugins.load(digest, fetch).await }).await;
+    let failure = match loaded {
+        Ok(Ok(component)) => return Ok(component),
+        Ok(Err(failure)) => chain(&failure),
+        Err(_) => "the host is ending".to_owned(),
+    };
+    error!(component = %digest, error = failure, "a component can not be loaded");
+    Err(Fault::new(ParkCode::Unavailable, failure))
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}
+
+/// Calls a component.
+pub(crate) async fn call(plugins: &Plugins, component: &Component, of: Subject<'_>) -> Called {
+    let Subject { event, pinned, .. } = of;
+    let Ok(data) = std::str::from_utf8(&event.data) else {
+        let fault = Fault::new(ParkCode::Unavailable, "the event's data is not text: its row is damaged");
+        return Called {
+            outcome: Err(fault),
+            facts: CallFacts::default(),
+        };
+    };
+    let (event_id, integration_id) = (event.id().to_string(), pinned.id.to_string());
+    let targets: Vec<&str> = pinned.facts.target_names().map(TargetName::as_str).collect();
+    let call = Call {
+        event_id: &event_id,
+        kind: event.kind.as_str(),
+        organization: of.organization.as_str(),
+        inbox: event.inbox.as_ref().map(|id| id.as_str()),
+        project: event.project.as_ref().map(|id| id.as_str()),
+        accepted_at: event.key.time(),
+        data,
+        integration_id: &integration_id,
+        targets: &targets,
+        config: &pinned.facts.config,
+        seed: seed(event.key, &event_id, &integration_id, of.generation),
+    };
+    plugins.transform(component, &call).await
+}
+
+/// Where a plugin's random numbers come from: the event, the integration, and the revision by way of the generation, which has one.
+fn seed(key: Key, event: &str, integration: &str, generation: u32) -> [u8; 32] {
+    let mut hash = sha2::Sha256::new();
+    hash.update(b"hookmill seed 1\0");
+    hash.update(key.as_i64().to_be_bytes());
+    hash.update(event);
+    hash.update(integration);
+    hash.update(generation.to_be_bytes());
+    hash.finalize().into()
+}

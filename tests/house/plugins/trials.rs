@@ -1,0 +1,223 @@
+//! Trials: what a version would make of an event. Nothing is sent and nothing is stored.
+
+use serde_json::{Value, json};
+
+use super::{named, two_versions};
+use crate::parts::calls::fields;
+use crate::parts::client::Client;
+use crate::parts::components::{probe, wat};
+use crate::parts::host::{Host, text};
+use crate::parts::looks::problem;
+use crate::parts::receiver::Receiver;
+
+const PLUGIN: &str = "/plugins/probe/versions/1/run";
+
+fn event() -> Value {
+    json!({"event": "document_text", "inbox": "5e6f3b1c255bf93741170a11", "data": {"id": "d", "text": "some text"}})
+}
+
+fn integration(config: Value) -> Value {
+    json!({
+        "type": "webhook", "events": ["document_text"], "target": "https://example.org/hook?a=1", "plugin_config": config,
+        "headers": {"Authorization": "Bearer secret-of-the-target"}, "targets": {"other": {"target": "https://other.example.org/deep"}},
+    })
+}
+
+async fn tried(tenant: &Client, config: Value) -> Value {
+    let body = json!({"event": event(), "integration": integration(config)});
+    tenant.post(PLUGIN, &body).await.expect(200)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_requests_are_shown_and_not_sent() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    tenant.plugin("probe", probe()).await;
+    let requests = json!([
+        {"text": "hello"},
+        {"text": "there", "target": "other", "method": "put", "path": "/below", "query": [["k", "a b"]], "headers": [["x-own", "1"]]},
+    ]);
+    let shown = tried(&tenant, json!({"do": "deliver", "requests": requests})).await;
+    assert_eq!(
+        (text(&shown, "/outcome"), shown["requests"].as_array().map(Vec::len)),
+        ("deliver", Some(2))
+    );
+    let [first, second] = [&shown["requests"][0], &shown["requests"][1]];
+    assert_eq!(
+        (
+            text(first, "/target"),
+            text(first, "/method"),
+            text(first, "/url"),
+            text(first, "/body")
+        ),
+        ("default", "POST", "https://example.org/hook?a=1", "hello")
+    );
+    assert_eq!(
+        first["headers"],
+        json!([["content-type", "text/plain; charset=utf-8"], ["authorization", "***"]])
+    );
+    assert_eq!(
+        (text(second, "/target"), text(second, "/method"), text(second, "/url")),
+        ("other", "PUT", "https://other.example.org/deep/below?k=a+b")
+    );
+    assert_eq!(second["headers"][1], json!(["x-own", "1"]));
+    assert!(shown["duration_us"].is_u64() && shown["memory_bytes"].is_u64());
+    assert!(!shown.to_string().contains("secret-of-the-target"), "{shown}");
+    for list in ["/runs", "/deliveries", "/integrations"] {
+        assert_eq!(tenant.get(list).await.expect(200)["items"], json!([]), "{list}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_park_or_skip_says_why() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    tenant.plugin("probe", probe()).await;
+    for (config, outcome, code, reason) in [
+        (json!({"do": "skip", "reason": "not ours"}), "skip", Value::Null, "not ours"),
+        (json!({"do": "reject", "reason": "no total"}), "park", json!("rejected"), "no total"),
+        (json!({"do": "loop"}), "park", json!("cpu_limit"), ""),
+        (json!({"do": "memory", "mib": null}), "park", json!("memory_limit"), ""),
+        (json!({"do": "panic", "message": "oh"}), "park", json!("trap"), ""),
+        (
+            json!({"do": "deliver", "requests": [{"text": "a", "headers": [["host", "evil"]]}]}),
+            "park",
+            json!("invalid_request"),
+            "host",
+        ),
+        (
+            json!({"do": "deliver", "requests": [{"text": "a", "target": "nobody"}]}),
+            "park",
+            json!("invalid_request"),
+            "nobody",
+        ),
+    ] {
+        let shown = tried(&tenant, config.clone()).await;
+        assert_eq!((text(&shown, "/outcome"), &shown["code"]), (outcome, &code), "{config}: {shown}");
+        assert!(text(&shown, "/reason").contains(reason), "{config}: {shown}");
+        assert_eq!(shown["requests"], json!([]), "{config}");
+    }
+    let logged = tried(&tenant, json!({"do": "log", "lines": 2, "line_bytes": 3})).await;
+    assert_eq!(logged["log"], json!(["info: lll", "info: lll"]));
+}
+
+/// The trial of a past event under the version that it ran under shows what was sent, byte for byte.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_past_event_and_a_present_integration_are_named_by_their_ids() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    let receiver = Receiver::start().await;
+    tenant.plugin("probe", probe()).await;
+    let more = json!({"plugin": "probe", "plugin_config": {"do": "echo"}});
+    let integration = tenant.integration(&receiver.url("/hook"), more).await;
+    let event = tenant.text_event("d").await;
+    let sent = receiver.wait_for(1).await;
+    let body = json!({"event": event, "integration": integration});
+    let shown = tenant.post(PLUGIN, &body).await.expect(200);
+    assert_eq!(text(&shown, "/requests/0/body").as_bytes(), &sent[0].body[..]);
+    assert_eq!(receiver.received().len(), 1, "nothing is sent");
+
+    // Another tenant knows neither of them, nor the plugin.
+    let other = host.organization("contractfit2").await;
+    problem(&other.post(PLUGIN, &body).await, 404, "-");
+    other.plugin("probe", probe()).await;
+    problem(&other.post(PLUGIN, &body).await, 422, "/event");
+    let body = json!({"event": self::event(), "integration": integration});
+    problem(&other.post(PLUGIN, &body).await, 422, "/integration");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_is_not_active_can_be_tried() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    two_versions(&tenant).await;
+    for version in ["1", "2"] {
+        let body = json!({"event": event(), "integration": integration(Value::Null)});
+        let shown = tenant
+            .post(&format!("/plugins/label/versions/{version}/run"), &body)
+            .await
+            .expect(200);
+        assert!(text(&shown, "/requests/0/body").contains(&format!("\"{version}\"")), "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_named() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    tenant.plugin("probe", probe()).await;
+    let schema = json!({"type": "object", "required": ["a"]});
+    tenant.plugin("strict", wat("schema", &schema.to_string())).await;
+    let good = integration(json!({"do": "echo"}));
+    for (body, place) in [
+        (json!({"integration": good}), "/event"),
+        (json!({"event": event()}), "/integration"),
+        (
+            json!({"event": {"event": "document_text", "data": {}}, "integration": good}),
+            "/event/data/id",
+        ),
+        (
+            json!({"event": {"event": "nothing", "data": {"id": "a"}}, "integration": good}),
+            "/event/event",
+        ),
+        (json!({"event": [event()], "integration": good}), "/event"),
+        (json!({"event": "evt_x", "integration": good}), "/event"),
+        (json!({"event": event(), "integration": "int_x"}), "/integration"),
+        (json!({"event": event(), "integration": {"type": "webhook"}}), "/integration/events"),
+        (json!({"event": event(), "integration": good, "more": 1}), "/more"),
+    ] {
+        problem(&tenant.post(PLUGIN, &body).await, 422, place);
+    }
+    let (field, _) = named(
+        &tenant
+            .post(
+                "/plugins/strict/versions/1/run",
+                &json!({"event": event(), "integration": integration(json!({"b": 1}))}),
+            )
+            .await,
+    );
+    assert_eq!(field, "/integration/plugin_config");
+    for path in [
+        "/plugins/probe/versions/2/run",
+        "/plugins/nobody/versions/1/run",
+        "/plugins/probe/versions/x/run",
+    ] {
+        problem(&tenant.post(path, &json!({"event": event(), "integration": good})).await, 404, "-");
+    }
+    let reader = host
+        .operator
+        .post("/keys", &json!({"role": "read", "organization": "contractfit1"}))
+        .await
+        .expect(201);
+    let reader = tenant.with_key(text(&reader, "/key"));
+    let answer = reader.post(PLUGIN, &json!({"event": event(), "integration": good})).await;
+    assert_eq!((answer.status.as_u16(), fields(&answer).len()), (403, 0));
+}
+
+/// One organization's trials that loop take no turn from another's, and keep no event waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn trials_that_loop_are_bounded() {
+    let host = Host::start();
+    let (tenant, other) = (host.organization("contractfit1").await, host.organization("contractfit2").await);
+    for one in [&tenant, &other] {
+        one.plugin("probe", probe()).await;
+    }
+    let mut loops = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let tenant = tenant.clone();
+        loops.spawn(async move {
+            let body = json!({"event": event(), "integration": integration(json!({"do": "loop"}))});
+            tenant.post(PLUGIN, &body).await
+        });
+    }
+    let mut refused = 0;
+    while let Some(ended) = loops.join_next().await {
+        let answer = ended.expect("no call panics");
+        match answer.status.as_u16() {
+            503 => refused += 1,
+            _ => assert_eq!(answer.expect(200)["code"], "cpu_limit"),
+        }
+    }
+    assert!(refused > 0, "one organization has a few turns at once");
+    assert_eq!(tried(&other, json!({"do": "echo"})).await["outcome"], "deliver");
+}
