@@ -81,8 +81,6 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) -> Option<Sending> {
         pace,
         absent,
     } = turn(inner, &sending).await;
-    // Copying a body takes time, and the lock is everybody's.
-    let frozen = (next != Next::Delivered && matches!(sending.stage, Stage::First { .. })).then(|| sending.request.freeze());
     let next_sending = inner.lanes.next_sending(|yard, after| {
         let row = yard.attempt_ended(&sending, pace, absent);
         after.records.push(match sending.stage {
@@ -93,7 +91,7 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) -> Option<Sending> {
                 digest,
                 attempt,
                 next,
-                frozen,
+                request: (next != Next::Delivered).then(|| Box::new(sending.request)),
                 last: row.last,
                 queued: row.queued,
             },
@@ -112,7 +110,6 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) -> Option<Sending> {
 
 /// What is written down of a delivery that is held before its first attempt.
 pub(crate) fn held(sending: Sending, row: RowFollows) -> Record {
-    let frozen = Some(sending.request.freeze());
     let (facts, digest) = match sending.stage {
         Stage::First { facts, digest } => (facts, digest),
         Stage::Again { .. } => (None, sending.request.digest()),
@@ -124,7 +121,7 @@ pub(crate) fn held(sending: Sending, row: RowFollows) -> Record {
         digest,
         attempt: None,
         next: Next::Held,
-        frozen,
+        request: Some(Box::new(sending.request)),
         last: row.last,
         queued: row.queued,
     }
@@ -242,14 +239,14 @@ fn read(answer: Answer) -> Ended {
 async fn judged(inner: &Arc<Inner>, reach: &Reach, sending: &Sending, attempts: u32, counted: u32, ended: Ended) -> Turn {
     let ended_at = inner.clock.now();
     let (number, counted) = (attempts.saturating_add(1), counted.saturating_add(1));
-    let pace = Pace::of(Duration::from_micros(ended.duration_us), ended.status.is_some());
+    let timed_out = ended.code == Some("timeout");
+    let pace = Pace::of(Duration::from_micros(ended.duration_us), ended.status.is_some(), timed_out);
     let mut absent = false;
     let next = match ended.code {
         None => Next::Delivered,
         // A plugin's own path may be gone without the target being so.
-        Some(_) if ended.status == Some(410) && sending.request.path.is_none() => {
+        Some(_) if ended.status == Some(410) && sending.request.path.is_none() && gone(inner, reach, sending).await => {
             absent = true;
-            gone(inner, reach, sending).await;
             Next::Held
         }
         Some(_) => match reach.live.retry.next(counted, ended_at) {
@@ -279,12 +276,13 @@ fn after(now: Time, wait: Option<Duration>) -> Time {
     wait.map_or(now, |wait| now.plus_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
 }
 
-/// 410 Gone: nothing is sent to the target any more until its integration is changed.
-async fn gone(inner: &Arc<Inner>, reach: &Reach, sending: &Sending) {
+/// 410 Gone: nothing is sent to the target any more until its integration is changed. Answers whether that is on disk: what is held for a
+/// target that is not known to be gone would wait for ever.
+async fn gone(inner: &Arc<Inner>, reach: &Reach, sending: &Sending) -> bool {
     info!(integration = %reach.live.id, delivery = %sending.id, "the receiver answered 410: its target is disabled");
     let integration = sending.delivery.run.integration;
     let Some((target, _)) = reach.target(sending.target()) else {
-        return;
+        return true;
     };
     let url = target.url.as_str().to_owned();
     if let Err(failure) = inner
@@ -293,8 +291,10 @@ async fn gone(inner: &Arc<Inner>, reach: &Reach, sending: &Sending) {
         .await
     {
         warn!(integration = %reach.live.id, error = %failure, "a target that is gone could not be disabled");
+        return false;
     }
     inner.caches.forget_reach(integration);
+    true
 }
 
 fn outgoing(inner: &Arc<Inner>, reach: &Reach, target: &LiveTarget, way: &Way, sending: &Sending) -> Result<Outgoing, String> {

@@ -72,6 +72,10 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
                     Poll::Pending => calls.push(call),
                 }
             }
+            // Those that have yielded get their turn as well, however many new ones come.
+            if let Poll::Ready(Some(end)) = futures_util::poll!(calls.next()) {
+                ended.push(end);
+            }
         }
         tokio::select! {
             biased;

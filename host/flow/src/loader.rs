@@ -15,8 +15,6 @@ use crate::river::Inner;
 const WINDOW_COUNT: usize = 64;
 /// Bytes read at once for one lane; one larger piece is read alone.
 const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
-/// How long a lane waits whose organization's memory is full.
-const NO_MEMORY_WAIT_MS: u64 = 50;
 /// How long a reader waits after the store failed.
 const FAILURE_WAIT_MS: u64 = 250;
 /// The clock is looked at so often, whatever else happens.
@@ -48,9 +46,7 @@ async fn read(inner: &Arc<Inner>, integration: IntegrationKey, load: &Load) -> R
         Load::Held(target) => return wake_held(inner, integration, target.clone()).await,
         Load::Queue | Load::Due => {}
     }
-    let Some(bytes) = inner.lanes.look(|yard| yard.window_bytes(integration)) else {
-        let again_at = inner.clock.now().plus_millis(NO_MEMORY_WAIT_MS);
-        inner.lanes.step(|yard| yard.read_later(integration, load, again_at));
+    let Some(bytes) = inner.lanes.step(|yard| yard.window_or_wait(integration, load)) else {
         return Ok(());
     };
     let max = WindowMax {

@@ -105,7 +105,9 @@ const NOT_SETTINGS: [&str; 3] = ["operator_key", "keyring", "config"];
 /// Whether Kubernetes has made a variable, of a service that is called `hookmill`: it tells each container of every service.
 /// <https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables>
 fn is_of_a_service(name: &str) -> bool {
-    name == "port" || ["port_", "service_"].iter().any(|beginning| name.starts_with(beginning))
+    // Anybody may take the first for a setting, and is to be told.
+    let is_address = || std::env::var("HOOKMILL_PORT").is_ok_and(|value| value.starts_with("tcp://") || value.starts_with("udp://"));
+    (name == "port" && is_address()) || ["port_", "service_"].iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// Puts the configuration together.

@@ -28,6 +28,9 @@ pub(crate) struct Meter {
     yielded: AtomicBool,
 }
 
+/// The most that a first slice counts: it ends with the tick after its first, and what it took longer, the system gave to others.
+const FIRST_SLICE_NS_MAX: u64 = 4_000_000;
+
 impl Meter {
     /// Starts now.
     pub(crate) fn start(budget_ms: u64) -> Meter {
@@ -58,7 +61,8 @@ impl Meter {
 
     fn end_slice(&self) {
         let slice_ns = if self.first_slice.load(Relaxed) {
-            u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+            let elapsed_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            elapsed_ns.min(FIRST_SLICE_NS_MAX)
         } else {
             thread_cpu_ns().saturating_sub(self.slice_start_ns.load(Relaxed))
         };

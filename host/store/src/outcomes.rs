@@ -1,9 +1,9 @@
 //! Recording what happened to runs and deliveries.
 
-use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::IntegrationKey;
 use hookmill_domain::key::Key;
+use hookmill_domain::request::Request;
 use hookmill_domain::state::{DeliveryState, RunState};
 use hookmill_domain::time::Time;
 use rusqlite::{OptionalExtension as _, params};
@@ -21,7 +21,7 @@ struct First<'a> {
     digest: &'a Digest,
     attempt: Option<&'a Attempt>,
     next: Next,
-    frozen: Option<&'a Bytes>,
+    request: Option<&'a Request>,
     last: bool,
     queued: bool,
 }
@@ -38,7 +38,7 @@ impl Desk<'_> {
                 digest,
                 attempt,
                 next,
-                frozen,
+                request,
                 last,
                 queued,
             } => self.first_attempt(&First {
@@ -48,7 +48,7 @@ impl Desk<'_> {
                 digest,
                 attempt: attempt.as_ref(),
                 next: *next,
-                frozen: frozen.as_ref(),
+                request: request.as_deref(),
                 last: *last,
                 queued: *queued,
             }),
@@ -263,13 +263,19 @@ impl Desk<'_> {
 
     /// The rows that come only with a failure, or a hold.
     fn after_failure(&mut self, first: &First<'_>, next: Settled, due: Option<Time>) -> rusqlite::Result<()> {
-        if let (Some(frozen), true) = (first.frozen, next.keeps_request()) {
+        if let (Some(request), true) = (first.request, next.keeps_request()) {
             let DeliveryRef { run, ordinal } = first.delivery;
             self.connection
                 .prepare_cached(
                     "INSERT OR REPLACE INTO frozen (event, generation, integration, ordinal, request) VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute(params![run.event.as_i64(), run.generation, run.integration.0, ordinal, &frozen[..]])?;
+                .execute(params![
+                    run.event.as_i64(),
+                    run.generation,
+                    run.integration.0,
+                    ordinal,
+                    &request.freeze()[..]
+                ])?;
         }
         if let (Some(attempt), false) = (first.attempt, matches!(next, Settled::Is(Next::Delivered))) {
             self.insert_attempt(first.delivery, attempt)?;

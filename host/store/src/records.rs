@@ -9,6 +9,7 @@ use hookmill_domain::integration::{IntegrationKey, OrganizationKey, Revision};
 use hookmill_domain::key::Key;
 use hookmill_domain::names::{ClientEventId, Kind, ProductId};
 use hookmill_domain::outcome::{CallFacts, ParkCode};
+use hookmill_domain::request::Request;
 use hookmill_domain::revision::{Pinned, Snapshot};
 use hookmill_domain::time::Time;
 
@@ -265,8 +266,8 @@ pub enum Record {
         attempt: Option<Attempt>,
         /// What becomes of it.
         next: Next,
-        /// The frozen request, unless it was delivered.
-        frozen: Option<Bytes>,
+        /// The request, unless it was delivered: it is frozen where it is written, since that copies its body.
+        request: Option<Box<Request>>,
         /// Whether it is its run's last missing row.
         last: bool,
         /// Whether its run has a row of the queue, which goes with the last one.

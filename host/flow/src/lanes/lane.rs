@@ -34,6 +34,8 @@ pub(crate) struct Lane {
     pub(crate) faults_in_a_row: u32,
     /// Runs that wait for the plugin.
     pub(crate) ready: VecDeque<Run>,
+    /// Bytes in memory.
+    pub(crate) bytes: u64,
     /// Every run in memory, also those under way.
     pub(crate) open: Map<RunRef, Open>,
     /// There may be rows of the queue that are not in memory.
@@ -61,6 +63,8 @@ pub(crate) struct Target {
     pub(crate) first: VecDeque<Sending>,
     pub(crate) again: VecDeque<Sending>,
     pub(crate) in_flight: u32,
+    /// Bytes of what waits and what is under way.
+    pub(crate) bytes: u64,
     pub(crate) window: Window,
     /// Deliveries were written down as held since it had too many: they are woken when it has room.
     pub(crate) held: bool,
@@ -113,6 +117,7 @@ impl Lane {
             version: 0,
             faults_in_a_row: 0,
             ready: VecDeque::new(),
+            bytes: 0,
             open: Map::default(),
             backlog: false,
             queued_since_load: false,

@@ -2,6 +2,7 @@
 //! a wait.
 
 mod lane;
+mod loads;
 mod window;
 mod work;
 mod yard;
@@ -14,9 +15,10 @@ use hookmill_domain::limits::Limits;
 use hookmill_store::Store;
 use tokio::sync::Notify;
 
+pub(crate) use loads::Load;
 pub(crate) use window::Pace;
 pub(crate) use work::{RowFollows, Run, Sending, Stage, place_bytes};
-pub(crate) use yard::{After, Load, Yard};
+pub(crate) use yard::{After, Yard};
 
 /// Runs for which one thread is enough: waking a second one costs more than it saves.
 const RUNS_A_THREAD: usize = 32;

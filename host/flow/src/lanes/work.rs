@@ -56,6 +56,11 @@ pub(crate) enum Stage {
 }
 
 impl Sending {
+    /// How much it sends.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.request.body.len() as u64
+    }
+
     /// The target's name.
     pub(crate) fn target(&self) -> Option<&str> {
         self.request.target.as_ref().map(|name| name.as_str())
@@ -75,6 +80,8 @@ pub(crate) fn place_bytes(data: usize) -> u64 {
 pub(crate) struct Open {
     /// What it is charged.
     pub(crate) bytes: u64,
+    /// What of it the plugin has put out.
+    pub(crate) output_bytes: u64,
     /// Rows that are still to be written; unknown until the plugin has answered.
     pub(crate) unrecorded: u16,
     /// Whether it has a row of the queue.

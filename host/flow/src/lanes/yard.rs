@@ -19,25 +19,15 @@ use hookmill_domain::time::Time;
 use hookmill_store::Record;
 
 use super::lane::{Lane, Map};
+use super::loads::{Load, Loads};
 use super::work::Pins;
-
-/// What is to be read for a lane.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Load {
-    /// How its integration stands.
-    Standing,
-    /// The next window of its queue.
-    Queue,
-    /// The next window of what is due.
-    Due,
-    /// What was written down as held for a target that has room now.
-    Held(Option<String>),
-}
 
 #[derive(Debug, Default)]
 struct Organization {
     /// Payload bytes in memory.
     bytes: u64,
+    /// Those of them that its plugins have put out.
+    output_bytes: u64,
     /// Plugin calls under way.
     calls: u32,
     in_flight: u32,
@@ -67,7 +57,9 @@ pub(crate) struct Yard {
     runners: VecDeque<OrganizationKey>,
     /// Organizations with deliveries that may be taken, in turn.
     senders: VecDeque<OrganizationKey>,
-    loads: VecDeque<(IntegrationKey, Load)>,
+    loads: Loads,
+    /// Reads that wait until there is memory for them.
+    memory_waiters: VecDeque<(IntegrationKey, Load)>,
     timers: BTreeSet<(Time, IntegrationKey)>,
     pins: Pins,
     accepted_since_mark: u64,
@@ -101,7 +93,8 @@ impl Yard {
             organizations: Map::default(),
             runners: VecDeque::new(),
             senders: VecDeque::new(),
-            loads: VecDeque::new(),
+            loads: Loads::default(),
+            memory_waiters: VecDeque::new(),
             timers: BTreeSet::new(),
             pins: Pins::default(),
             accepted_since_mark: 0,

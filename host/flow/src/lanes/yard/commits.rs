@@ -55,12 +55,13 @@ impl Yard {
                 run,
                 Open {
                     bytes,
+                    output_bytes: 0,
                     unrecorded: 0,
                     queued: false,
                 },
             );
             let runs = lane.runs();
-            self.charge(run.organization, bytes);
+            self.charge(run.integration, run.organization, bytes);
             if runs {
                 self.ready += 1;
                 let lane = self.lane(run.integration, run.organization);
@@ -87,7 +88,7 @@ impl Yard {
             self.pins.release(run);
             let open = self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.remove(&run));
             if let Some(open) = open {
-                self.discharge(run.organization, open.bytes);
+                self.discharge_run(run, &open);
             }
         }
         // Its first record may come here after it has been read as due: then it has been taken up, and stays so.
@@ -96,7 +97,7 @@ impl Yard {
             && let Some(lane) = self.lanes.get_mut(&run.integration)
         {
             let bytes = lane.again.remove(&DeliveryRef { run, ordinal }).unwrap_or(0);
-            self.discharge(run.organization, bytes);
+            self.discharge(run.integration, run.organization, bytes);
         }
         if let Some(due) = recorded.due {
             self.set_due(run.integration, due);
@@ -128,7 +129,7 @@ impl Yard {
             after.records.push(Record::Enqueue(run));
             self.pins.release(run);
         }
-        self.discharge(run.organization, open.bytes);
+        self.discharge_run(run, &open);
     }
 
     /// The mark as it stands.

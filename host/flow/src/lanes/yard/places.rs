@@ -1,42 +1,167 @@
-//! Places in memory: who gets one, what is charged for it, and the pieces that every part of the yard asks for.
+//! Memory: who gets a place, what is charged for it, and who waits until there is some.
+//!
+//! Whoever holds memory may hold at most as much as is still free beside it: an organization of the host's, a lane of its organization's, a
+//! target of its lane's (dynamic thresholds, as the shared buffers of switches have them: Choudhury and Hahne, 1998). So each that comes
+//! finds half of what the one before it found, and a target that hangs leaves its neighbours theirs. A first piece needs some memory to be
+//! free, and not as much as it takes: a large one goes alone.
 
 use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
 use hookmill_domain::revision::Pinned;
+use hookmill_store::RunRef;
 
-use super::{Load, Yard};
+use super::Yard;
 use crate::lanes::lane::Lane;
-use crate::lanes::work::place_bytes;
+use crate::lanes::loads::Load;
+use crate::lanes::work::{Open, place_bytes};
+
+/// Reads that are looked at when memory has become free.
+const WAITERS_AT_ONCE: usize = 8;
+
+/// What somebody holds, and may hold at most as things stand.
+#[derive(Clone, Copy)]
+struct Share {
+    held: u64,
+    max: u64,
+}
+
+impl Share {
+    /// The share of who holds so much where so much is free.
+    fn of(held: u64, free: u64) -> Share {
+        Share {
+            held,
+            max: held.saturating_add(free) / 2,
+        }
+    }
+
+    fn left(self) -> u64 {
+        self.max.saturating_sub(self.held)
+    }
+
+    fn is_over(self) -> bool {
+        self.held > self.max
+    }
+
+    /// Whether it may take more, where somebody who holds nothing may take a first piece.
+    fn takes(self, more: u64) -> bool {
+        if self.held == 0 { self.max > 0 } else { more <= self.left() }
+    }
+}
+
+/// The shares of a lane and its organization.
+struct Shares {
+    own: Share,
+    lane: Share,
+}
 
 impl Yard {
     /// Whether a run with that much data gets a place; if not, it is to be queued. `asked`: what the same call has asked for so far. The
     /// place is charged when its event is on disk.
     pub(crate) fn gives_place(&mut self, organization: OrganizationKey, pinned: &Pinned, data: usize, asked: &mut u64) -> bool {
-        let bytes = place_bytes(data);
-        if !self.has_memory(organization, asked.saturating_add(bytes)) || !self.lane(pinned.key, organization).gives_places() {
+        let more = place_bytes(data);
+        let lane = self.lane(pinned.key, organization);
+        let (gives, of_lane) = (lane.gives_places(), lane.bytes);
+        let Shares { own, lane } = self.shares(organization, of_lane, *asked);
+        if !gives || !own.takes(more) || !lane.takes(more) {
             return false;
         }
-        *asked += bytes;
+        *asked += more;
         true
     }
 
-    /// Whether there is room for so many bytes. A single larger piece goes alone.
-    pub(super) fn has_memory(&self, organization: OrganizationKey, bytes: u64) -> bool {
-        let limits = &self.limits.intake;
-        let of_organization = self.organizations.get(&organization).map_or(0, |organization| organization.bytes);
-        let own = of_organization == 0 || of_organization.saturating_add(bytes) <= limits.payload_memory_bytes_max_per_organization;
-        let all = self.bytes == 0 || self.bytes.saturating_add(bytes) <= limits.payload_memory_bytes_max;
-        own && all
+    /// Bytes that a window of the lane may hold now. `None`: there is no memory for it, and the read waits for some.
+    pub(crate) fn window_or_wait(&mut self, integration: IntegrationKey, load: &Load) -> Option<u64> {
+        let window = self.window_bytes(integration);
+        if window.is_none() {
+            self.memory_waiters.push_back((integration, load.clone()));
+        }
+        window
     }
 
-    pub(super) fn charge(&mut self, organization: OrganizationKey, bytes: u64) {
+    fn window_bytes(&self, integration: IntegrationKey) -> Option<u64> {
+        let lane = self.lanes.get(&integration)?;
+        let Shares { own, lane } = self.shares(lane.organization, lane.bytes, 0);
+        (own.takes(1) && lane.takes(1)).then(|| own.left().min(lane.left()).max(1))
+    }
+
+    /// Whether a delivery that a plugin has just put out, and that is charged, is to wait on disk. `alone`: what its run weighs; `of_target`:
+    /// what its target holds without it.
+    pub(super) fn is_too_much(&self, run: RunRef, alone: u64, of_target: u64, body_bytes: u64) -> bool {
+        let of_lane = self.lanes.get(&run.integration).map_or(0, |lane| lane.bytes);
+        let Shares { own, lane } = self.shares(run.organization, of_lane, 0);
+        if own.held <= alone {
+            return false;
+        }
+        // A target that holds nothing gets its turn, whatever its neighbours hold.
+        let target = Share::of(of_target, lane.left());
+        own.held > own.max.saturating_mul(2) || (of_target > 0 && (own.is_over() || lane.is_over() || !target.takes(body_bytes)))
+    }
+
+    /// Whether the plugins of an organization have put out so much that they are not called until some of it has gone.
+    pub(super) fn is_full(&self, organization: OrganizationKey) -> bool {
+        let put_out = self
+            .organizations
+            .get(&organization)
+            .map_or(0, |organization| organization.output_bytes);
+        let Shares { own, .. } = self.shares(organization, 0, 0);
+        put_out > 0 && own.held > own.max.saturating_mul(2)
+    }
+
+    /// `asked`: what is about to be held beside what is.
+    fn shares(&self, organization: OrganizationKey, of_lane: u64, asked: u64) -> Shares {
+        let limits = &self.limits.intake;
+        let held = self.organizations.get(&organization).map_or(0, |organization| organization.bytes);
+        let free = limits.payload_memory_bytes_max.saturating_sub(self.bytes.saturating_add(asked));
+        let mut own = Share::of(held.saturating_add(asked), free);
+        own.max = own.max.min(limits.payload_memory_bytes_max_per_organization);
+        let lane = Share::of(of_lane.saturating_add(asked), own.left());
+        Shares { own, lane }
+    }
+
+    pub(super) fn charge(&mut self, integration: IntegrationKey, organization: OrganizationKey, bytes: u64) {
         self.bytes += bytes;
         self.organizations.entry(organization).or_default().bytes += bytes;
+        if let Some(lane) = self.lanes.get_mut(&integration) {
+            lane.bytes += bytes;
+        }
     }
 
-    pub(super) fn discharge(&mut self, organization: OrganizationKey, bytes: u64) {
+    pub(super) fn discharge(&mut self, integration: IntegrationKey, organization: OrganizationKey, bytes: u64) {
         self.bytes = self.bytes.saturating_sub(bytes);
         if let Some(organization) = self.organizations.get_mut(&organization) {
             organization.bytes = organization.bytes.saturating_sub(bytes);
+        }
+        if let Some(lane) = self.lanes.get_mut(&integration) {
+            lane.bytes = lane.bytes.saturating_sub(bytes);
+        }
+        self.offer_memory();
+    }
+
+    /// A run has left memory.
+    pub(super) fn discharge_run(&mut self, run: RunRef, open: &Open) {
+        if let Some(organization) = self.organizations.get_mut(&run.organization) {
+            organization.output_bytes = organization.output_bytes.saturating_sub(open.output_bytes);
+        }
+        self.discharge(run.integration, run.organization, open.bytes);
+    }
+
+    /// Memory may have become free, or a read has not taken what it might have: some of those that wait are looked at. Each read that ends
+    /// comes here again, so that all of them get their turn.
+    pub(super) fn offer_memory(&mut self) {
+        for _ in 0..self.memory_waiters.len().min(WAITERS_AT_ONCE) {
+            let Some((integration, load)) = self.memory_waiters.pop_front() else {
+                return;
+            };
+            if self.window_bytes(integration).is_some() {
+                self.push_load(integration, load);
+            } else {
+                self.memory_waiters.push_back((integration, load));
+            }
+        }
+    }
+
+    pub(super) fn push_load(&mut self, integration: IntegrationKey, load: Load) {
+        if let Some(lane) = self.lanes.get(&integration) {
+            self.loads.push(lane.organization, integration, load);
         }
     }
 
@@ -45,7 +170,7 @@ impl Yard {
         self.lanes.entry(integration).or_insert_with(|| {
             let mut lane = Lane::new(organization);
             lane.loading = true;
-            loads.push_back((integration, Load::Standing));
+            loads.push(organization, integration, Load::Standing);
             lane
         })
     }

@@ -6,8 +6,9 @@ use hookmill_domain::integration::IntegrationKey;
 use hookmill_domain::time::Time;
 use hookmill_store::{DeliveryRef, RunRef};
 
-use super::{Load, Yard};
+use super::Yard;
 use crate::lanes::lane::{Lane, Standing};
+use crate::lanes::loads::Load;
 use crate::lanes::work::{Open, Run, Sending, Stage, place_bytes};
 
 /// Runs in memory of one lane below which more are read from its queue.
@@ -30,7 +31,7 @@ impl Yard {
             return;
         };
         lane.loading = true;
-        self.loads.push_back((integration, load));
+        self.push_load(integration, load);
     }
 
     /// The next thing to be read.
@@ -38,7 +39,7 @@ impl Yard {
         if self.closing {
             return None;
         }
-        let (integration, load) = self.loads.pop_front()?;
+        let (integration, load) = self.loads.pop()?;
         if load == Load::Queue
             && let Some(lane) = self.lanes.get_mut(&integration)
         {
@@ -57,19 +58,6 @@ impl Yard {
             .get(&integration)
             .map(|lane| lane.again.keys().copied().collect())
             .unwrap_or_default()
-    }
-
-    /// Bytes that a window of the lane may hold now; `None`: its organization's memory is full, and the lane is asked again later.
-    pub(crate) fn window_bytes(&self, integration: IntegrationKey) -> Option<u64> {
-        let lane = self.lanes.get(&integration)?;
-        let limits = &self.limits.intake;
-        let own = self
-            .organizations
-            .get(&lane.organization)
-            .map_or(0, |organization| organization.bytes);
-        let left = limits.payload_memory_bytes_max_per_organization.saturating_sub(own);
-        let left = left.min(limits.payload_memory_bytes_max.saturating_sub(self.bytes));
-        (left > 0).then_some(left)
     }
 
     /// A window of the queue has been read. `complete`: there was nothing beyond it.
@@ -91,6 +79,7 @@ impl Yard {
                     run.run,
                     Open {
                         bytes,
+                        output_bytes: 0,
                         unrecorded: 0,
                         queued: true,
                     },
@@ -99,12 +88,13 @@ impl Yard {
                 lane.ready.push_back(run);
             }
         }
-        self.charge(organization, charged);
+        self.charge(integration, organization, charged);
+        self.offer_memory();
         self.offer_lane(integration);
         self.look(integration);
     }
 
-    /// It could not be read, or its organization's memory is full: the lane is asked again by the clock.
+    /// It could not be read: the lane is asked again by the clock.
     pub(crate) fn read_later(&mut self, integration: IntegrationKey, load: &Load, again_at: Time) {
         match load {
             Load::Held(target) => {
@@ -129,6 +119,7 @@ impl Yard {
         if let Some(lane) = self.lanes.get_mut(&integration) {
             lane.loading = false;
         }
+        self.offer_memory();
     }
 
     /// Deliveries that are due have been read. `next`: when the first of the rest is due. Those whose target has too many come back, to be
@@ -153,12 +144,13 @@ impl Yard {
                 continue;
             }
             lane.again.insert(sending.delivery, bytes);
-            self.charge(organization, bytes);
+            self.charge(integration, organization, bytes);
             refused.extend(self.offer_sending(sending));
         }
         if let Some(next) = next {
             self.set_due(integration, next);
         }
+        self.offer_memory();
         self.look(integration);
         refused
     }
@@ -184,6 +176,18 @@ impl Yard {
         }
     }
 
+    /// Asks for what was held for targets that have room, where the end of an attempt could not.
+    fn look_for_held(&mut self, integration: IntegrationKey) {
+        let load_max = self.target_load_max();
+        let Some(lane) = self.lanes.get_mut(&integration) else { return };
+        for (name, target) in &mut lane.targets {
+            if target.held && target.load() <= load_max / 2 {
+                target.held = false;
+                self.loads.push(lane.organization, integration, Load::Held(name.clone()));
+            }
+        }
+    }
+
     /// The time has come to that point: lanes with something due are read. Gives the next time.
     pub(crate) fn tick(&mut self, now: Time) -> Option<Time> {
         let load_max = self.target_load_max();
@@ -192,6 +196,7 @@ impl Yard {
                 return Some(at);
             }
             self.timers.remove(&(at, integration));
+            self.look_for_held(integration);
             let Some(lane) = self.lanes.get_mut(&integration) else { continue };
             if lane.due.is_none_or(|due| due > now) {
                 self.look(integration);
@@ -212,10 +217,10 @@ impl Yard {
             }
             lane.loading = true;
             if lane.standing == Standing::Unknown {
-                self.loads.push_back((integration, Load::Standing));
+                self.push_load(integration, Load::Standing);
             } else {
                 lane.due = None;
-                self.loads.push_back((integration, Load::Due));
+                self.push_load(integration, Load::Due);
             }
         }
         None

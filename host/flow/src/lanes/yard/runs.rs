@@ -17,10 +17,10 @@ impl Yard {
         for _ in 0..self.runners.len() {
             let key = self.runners.pop_front()?;
             let others = !self.runners.is_empty();
-            let Some(organization) = self.organizations.get_mut(&key) else {
+            let Some(organization) = self.organizations.get(&key) else {
                 continue;
             };
-            if others && organization.calls >= (self.calls_max / 2).max(1) {
+            if (others && organization.calls >= (self.calls_max / 2).max(1)) || self.is_full(key) {
                 self.runners.push_back(key);
                 continue;
             }
@@ -81,18 +81,23 @@ impl Yard {
         }
     }
 
-    /// A call has ended with these requests: they wait for their targets. Those whose target has too many come back, to be written down as
-    /// held; with each, whether it is its run's last row.
+    /// A call has ended with these requests: they wait for their targets. Those whose target has too many, or that there is no memory for, come back, to be
+    /// written down as held; with each, whether it is its run's last row.
     pub(crate) fn call_ended(&mut self, run: RunRef, sendings: Vec<Sending>) -> Vec<(Sending, RowFollows)> {
         self.count_call_end(run.organization);
-        let output: u64 = sendings.iter().map(|sending| sending.request.body.len() as u64).sum();
+        let output_bytes: u64 = sendings.iter().map(Sending::body_bytes).sum();
         let open = self.lanes.get_mut(&run.integration).and_then(|lane| lane.open.get_mut(&run));
+        let mut alone = 0;
         if let Some(open) = open {
             open.unrecorded = u16::try_from(sendings.len()).unwrap_or(u16::MAX);
-            open.bytes += output;
-            self.charge(run.organization, output);
+            open.output_bytes = output_bytes;
+            open.bytes += output_bytes;
+            alone = open.bytes;
+            self.charge(run.integration, run.organization, output_bytes);
+            self.organizations.entry(run.organization).or_default().output_bytes += output_bytes;
         }
-        let refused: Vec<Sending> = sendings.into_iter().filter_map(|sending| self.offer_sending(sending)).collect();
+        let offer = |sending| self.offer_first(sending, alone);
+        let refused: Vec<Sending> = sendings.into_iter().filter_map(offer).collect();
         self.offer_lane(run.integration);
         refused.into_iter().map(|sending| (sending, self.row_follows(run))).collect()
     }

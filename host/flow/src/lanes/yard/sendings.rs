@@ -3,8 +3,9 @@
 use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
 use hookmill_store::RunRef;
 
-use super::{Load, Organization, Yard};
+use super::{Organization, Yard};
 use crate::lanes::lane::Target;
+use crate::lanes::loads::Load;
 use crate::lanes::window::Pace;
 use crate::lanes::work::{RowFollows, Sending, Stage};
 
@@ -27,9 +28,35 @@ impl Yard {
             target.held = true;
             return Some(sending);
         }
+        // A body without a byte counts as well: there is something under way.
+        target.bytes += sending.body_bytes().max(1);
         target.push(sending);
         self.offer_target(integration, name);
         None
+    }
+
+    /// The same with one that a plugin has just put out, in a run that weighs `alone`. It comes back as well if there is no memory for it.
+    pub(super) fn offer_first(&mut self, sending: Sending, alone: u64) -> Option<Sending> {
+        let run = sending.delivery.run;
+        let name = sending.target().map(str::to_owned);
+        let target = self
+            .lane(run.integration, run.organization)
+            .targets
+            .entry(name.clone())
+            .or_default();
+        let of_target = target.bytes;
+        if !self.is_too_much(run, alone, of_target, sending.body_bytes()) {
+            return self.offer_sending(sending);
+        }
+        // The end of an attempt asks for what is held; where there is none under way, it is asked for at once.
+        let is_busy = of_target > 0;
+        if let Some(target) = self.lanes.get_mut(&run.integration).and_then(|lane| lane.targets.get_mut(&name)) {
+            target.held = is_busy;
+        }
+        if !is_busy {
+            self.push_load(run.integration, Load::Held(name));
+        }
+        Some(sending)
     }
 
     /// Puts a target into its organization's ring if it has a delivery that may be taken.
@@ -135,8 +162,13 @@ impl Yard {
             target.held &= !absent;
             if target.held && target.load() <= load_max / 2 {
                 target.held = false;
-                self.loads.push_back((run.integration, Load::Held(name.clone())));
-            } else if target.load() == 0 && !target.in_ring && !target.held && lane.targets.len() > IDLE_TARGETS_MAX {
+                self.loads.push(run.organization, run.integration, Load::Held(name.clone()));
+            } else if target.load() == 0
+                && !target.in_ring
+                && !target.held
+                && !target.window.has_hung()
+                && lane.targets.len() > IDLE_TARGETS_MAX
+            {
                 lane.targets.remove(&name);
             }
         }
@@ -163,8 +195,9 @@ impl Yard {
         let Some(target) = target else { return };
         // What is under way to a target counts as hung or not by what is known of it now.
         let before = if target.window.has_hung() { target.in_flight } else { 0 };
+        target.window.count(pace, target.in_flight, per_target);
         target.in_flight = target.in_flight.saturating_sub(1);
-        target.window.count(pace, per_target);
+        target.bytes = target.bytes.saturating_sub(sending.body_bytes().max(1));
         let after = if target.window.has_hung() { target.in_flight } else { 0 };
         organization.hung_in_flight = (organization.hung_in_flight + after).saturating_sub(before);
         self.hung_in_flight = (self.hung_in_flight + after).saturating_sub(before);

@@ -1,5 +1,7 @@
 //! The yard by itself: turns, limits, places and the mark.
 
+mod memory;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -227,6 +229,10 @@ fn pinned(integration: i64) -> Arc<Pinned> {
 }
 
 fn accepted(number: i64, organization: i64, integrations: &[i64], place: bool) -> Committed {
+    accepted_with(number, organization, integrations, place, 2)
+}
+
+fn accepted_with(number: i64, organization: i64, integrations: &[i64], place: bool, bytes: usize) -> Committed {
     let event = Arc::new(hookmill_store::Event {
         key: Key::from_i64(number).expect("positive"),
         salt: Salt::new(1),
@@ -234,7 +240,7 @@ fn accepted(number: i64, organization: i64, integrations: &[i64], place: bool) -
         kind: "document_text".parse().expect("a kind"),
         inbox: None,
         project: None,
-        data: Bytes::from_static(b"{}"),
+        data: vec![b' '; bytes].into(),
     });
     let snapshot = Arc::new(hookmill_domain::revision::Snapshot {
         organization: OrganizationKey(organization),

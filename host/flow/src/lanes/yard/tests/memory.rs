@@ -1,0 +1,112 @@
+//! Memory: what one holds leaves something for the next, and who waits for some is woken.
+
+use super::*;
+use crate::lanes::loads::Load;
+use crate::lanes::work::place_bytes;
+
+const MIB: usize = 1024 * 1024;
+
+/// Posts so many events of one integration, those that get a place with it; answers how many did.
+fn post(yard: &mut Yard, numbers: std::ops::Range<i64>, organization: i64, integration: i64, bytes: usize) -> usize {
+    let mut placed = 0;
+    for number in numbers {
+        let place = yard.gives_place(OrganizationKey(organization), &pinned(integration), bytes, &mut 0);
+        placed += usize::from(place);
+        yard.committed(accepted_with(number, organization, &[integration], place, bytes));
+    }
+    placed
+}
+
+/// Calls every plugin that may be called, each of which puts out one request of so many bytes; answers what was sent back to wait on disk.
+fn call_all(yard: &mut Yard, body_bytes: usize) -> usize {
+    let mut refused = 0;
+    while let Some(run) = yard.take_run() {
+        let mut sending = sending(run.run.event.as_i64(), run.run.organization.0, run.run.integration.0, None, false);
+        sending.request.body = vec![0; body_bytes].into();
+        refused += yard.call_ended(run.run, vec![sending]).len();
+    }
+    refused
+}
+
+#[test]
+fn what_plugins_put_out_takes_no_memory_from_others() {
+    let mut yard = Yard::new(Limits::default(), 1000);
+    for (integration, organization) in [(1, 1), (2, 2)] {
+        serve(&mut yard, integration, organization);
+    }
+    while yard.take_load().is_some() {}
+    assert_eq!(post(&mut yard, 1..501, 1, 1, 100), 500);
+    let refused = call_all(&mut yard, 4 * MIB);
+    assert!(refused > 0, "what its target may not hold waits on disk");
+    assert!(
+        yard.payload_bytes() < 150 * MIB as u64,
+        "{}: none of it is on disk yet",
+        yard.payload_bytes()
+    );
+    assert_eq!(post(&mut yard, 1001..1101, 2, 2, 100_000), 100);
+    assert_eq!(call_all(&mut yard, 100_000), 0);
+}
+
+#[test]
+fn a_lane_whose_target_hangs_leaves_its_neighbours_memory() {
+    let mut yard = Yard::new(Limits::default(), 1000);
+    for integration in [1, 2] {
+        serve(&mut yard, integration, 1);
+    }
+    let of_hanging = post(&mut yard, 1..2001, 1, 1, 100_000);
+    assert!((200..400).contains(&of_hanging), "{of_hanging}: half of the organization's 64 MiB");
+    assert_eq!(post(&mut yard, 3001..3101, 1, 2, 100_000), 100);
+}
+
+#[test]
+fn organizations_that_hold_all_that_they_may_leave_something_for_the_next() {
+    let mut yard = Yard::new(Limits::default(), 1000);
+    for organization in 1..=8 {
+        // Two lanes each, so that the organization's own limit is what it meets.
+        for integration in [organization, organization + 100] {
+            serve(&mut yard, integration, organization);
+            let first = organization * 1_000_000 + integration * 1000;
+            let placed = post(&mut yard, first..first + 1000, organization, integration, 100_000);
+            assert!(placed > 0 || integration > 100, "{organization}: its first one finds something");
+        }
+    }
+    assert!(yard.payload_bytes() <= 256 * MIB as u64);
+    serve(&mut yard, 500, 50);
+    assert!(post(&mut yard, 1..2, 50, 500, 100_000) == 1);
+}
+
+#[test]
+fn a_read_that_waits_for_memory_is_woken_when_there_is_some() {
+    let mut limits = limits();
+    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
+    let mut yard = Yard::new(limits, 1000);
+    let mut after = After::default();
+    serve(&mut yard, 1, 1);
+    while yard.take_load().is_some() {}
+    yard.standing_loaded(IntegrationKey(1), 1, None, false, &mut after);
+    assert_eq!(post(&mut yard, 1..4, 1, 1, 1000), 1, "half of it is left for others");
+    // What came after it has a row of the queue, and is to be read.
+    let (lane, load) = yard.take_load().expect("the queue is looked at");
+    assert_eq!((lane, &load), (IntegrationKey(1), &Load::Queue));
+    assert_eq!(yard.window_or_wait(lane, &load), None);
+    assert!(yard.take_load().is_none());
+    yard.set_standing(IntegrationKey(1), OrganizationKey(1), 2, Some(Hold::Paused), false, &mut after);
+    assert_eq!(yard.payload_bytes(), 0);
+    assert_eq!(yard.take_load(), Some((lane, load.clone())));
+    assert!(yard.window_or_wait(lane, &load).is_some());
+}
+
+/// A delivery that was held while nothing was under way is asked for by the clock, should the first asking fail.
+#[test]
+fn what_is_held_is_asked_for_again() {
+    let mut yard = Yard::new(Limits::default(), 4);
+    serve(&mut yard, 1, 1);
+    while yard.take_load().is_some() {}
+    let held = Load::Held(None);
+    yard.read_later(IntegrationKey(1), &held, Time::from_millis(500));
+    yard.tick(Time::from_millis(400));
+    assert!(yard.take_load().is_none());
+    yard.tick(Time::from_millis(500));
+    let asked: Vec<Load> = std::iter::from_fn(|| yard.take_load()).map(|(_, load)| load).collect();
+    assert!(asked.contains(&held), "{asked:?}");
+}
