@@ -23,17 +23,28 @@ const PLUGINS_MAX: u32 = 256;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Settings {
     /// Rounds of each
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = Settings::default().rounds, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Calls of a round
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    #[arg(long, default_value_t = Settings::default().calls, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     calls: u32,
     /// Different plugins that are called in turn
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 64], value_parser = clap::value_parser!(u32).range(1..=i64::from(PLUGINS_MAX)))]
+    #[arg(long, value_delimiter = ',', default_values_t = Settings::default().plugins, value_parser = clap::value_parser!(u32).range(1..=i64::from(PLUGINS_MAX)))]
     plugins: Vec<u32>,
     /// Where the compiled components lie for this run; beside this program if not given
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            rounds: 5,
+            calls: 20_000,
+            plugins: vec![1, 64],
+            folder: None,
+        }
+    }
 }
 
 /// How long the calls of one round took.

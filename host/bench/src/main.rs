@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! cargo build --release                              the product: `hookmill`, run as a process of its own
-//! cargo run --release -p hookmill-bench              the river against its floor, at 32 and 48 connections
-//! cargo run --release -p hookmill-bench -- call      the plugin call beside a bare wasmtime loop
+//! cargo run --release -p hookmill-bench              the river against its floor, at 32 and 48 connections, and then the call
+//! cargo run --release -p hookmill-bench -- call      the plugin call beside a bare wasmtime loop, alone
 //! cargo run --release -p hookmill-bench -- --help    rounds, events, connections, where the data lies
 //! ```
 //!
@@ -76,7 +76,10 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
-        None => river::run(&arguments.river),
+        None => river::run(&arguments.river).and_then(|()| {
+            println!();
+            call::run(&call::Settings::default())
+        }),
         Some(Command::Call(settings)) => call::run(&settings),
         Some(Command::CompileChild { args }) => return hookmill_plugin_room::compile_child(args),
         Some(Command::Floor(settings)) => floor::run(&settings),

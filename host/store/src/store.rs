@@ -327,3 +327,52 @@ fn greatest_key(connection: &Connection) -> rusqlite::Result<Key> {
     )?;
     Ok(key(greatest))
 }
+
+#[cfg(test)]
+mod tests {
+    use hookmill_domain::clock::Sleep;
+
+    use super::*;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Time {
+            Time::from_millis(1_790_000_000_000)
+        }
+
+        fn wall_seconds(&self) -> i64 {
+            1_790_000_000
+        }
+
+        fn sleep_until(&self, _: Time) -> Sleep {
+            Box::pin(std::future::pending())
+        }
+
+        fn random(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    /// No test that kills a process sees what the system still held in memory: that each commit waits for the disk is asked of SQLite.
+    #[tokio::test]
+    async fn a_commit_is_on_disk_when_it_is_answered() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let settings = StoreSettings {
+            folder: folder.path().join("data"),
+            host: 0,
+            disk_free_bytes_min: 0,
+            keyring: None,
+        };
+        let store = Store::open(settings, Arc::new(Still)).expect("the folder is new");
+        let how = store.write(|desk| {
+            let journal: String = desk.connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+            let synchronous: i64 = desk.connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+            Ok((journal, synchronous))
+        });
+        let (journal, synchronous) = how.await.expect("the writer answers");
+        const FULL: i64 = 2;
+        assert_eq!((journal.as_str(), synchronous), ("wal", FULL));
+        store.close().await;
+    }
+}
