@@ -4,6 +4,7 @@ use hookmill_flow::{ChangeError, PostError};
 use hookmill_store::StoreError;
 use http::StatusCode;
 
+use crate::plugins;
 use crate::problem::{FieldError, Problem};
 
 /// Seconds after which it is worth trying again what had no room on the disk.
@@ -34,6 +35,8 @@ impl From<ChangeError> for Problem {
             ChangeError::TooMany { limit, .. } => Problem::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()).with_limit(limit),
             ChangeError::Invalid { pointer, message } => FieldError::body(pointer, message).into(),
             ChangeError::Conflict { message } => Problem::new(StatusCode::CONFLICT, message),
+            ChangeError::Unfit(unfit) => plugins::unfit_problem(unfit),
+            ChangeError::Needed(needed) => plugins::needed_problem(*needed),
             ChangeError::Refused { code, message } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message).with_code(code),
             ChangeError::TooLarge { .. } => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).with_limit("component_bytes_max")

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// An answer that says what went wrong. Small, since it is carried as an error.
 #[derive(Debug)]
@@ -35,6 +36,9 @@ struct Document {
     limit: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// Members of this one problem (RFC 9457, section 3.2).
+    #[serde(flatten)]
+    members: Map<String, Value>,
 }
 
 /// One field that is wrong.
@@ -106,6 +110,7 @@ impl Problem {
                 code: None,
                 limit: None,
                 errors: Vec::new(),
+                members: Map::new(),
             },
             headers: Vec::new(),
         }))
@@ -137,6 +142,14 @@ impl Problem {
     /// Adds the name of the limit that was met.
     pub(crate) fn with_limit(mut self, limit: &'static str) -> Problem {
         self.0.document.limit = Some(limit);
+        self
+    }
+
+    /// Adds a member of its own.
+    pub(crate) fn with_member(mut self, name: &'static str, value: impl Serialize) -> Problem {
+        if let Ok(value) = serde_json::to_value(value) {
+            self.0.document.members.insert(name.to_owned(), value);
+        }
         self
     }
 

@@ -103,7 +103,7 @@ async fn version_of(
     let PluginFound::Found(plugin) = store.find_plugin(tenant.key, Some((name, Some(number)))).await? else {
         return Err(missing());
     };
-    let version = store.plugin_version(tenant.key, plugin.clone()).await?.ok_or_else(missing)?;
+    let version = store.meant_version(tenant.key, plugin.clone()).await?.ok_or_else(missing)?;
     Ok((plugin, version))
 }
 

@@ -1,22 +1,21 @@
 //! Changes: of organizations, keys and integrations, and orders to do something again. Each is answered when the river uses it.
 
-use bytes::Bytes;
 use hookmill_domain::address::AddressPolicy;
 use hookmill_domain::api_key::{ApiKey, Role};
 use hookmill_domain::digest::Digest;
-use hookmill_domain::ids::{ApiKeyId, DeliveryId, IntegrationId, PluginId, RunId};
+use hookmill_domain::ids::{ApiKeyId, DeliveryId, IntegrationId, RunId};
 use hookmill_domain::integration::{Draft, Integration, OrganizationKey, SecretBytes};
-use hookmill_domain::names::{OrganizationName, PluginName, ProductId};
+use hookmill_domain::names::{OrganizationName, ProductId};
 use hookmill_domain::state::RunState;
 use hookmill_domain::time::Time;
-use hookmill_plugin_room::{CheckError, Inspection, Refusal};
+use hookmill_plugin_room::CheckError;
 use hookmill_store::{
-    Changed, DeliveryView, NewIntegration, NewVersion, Organization, PluginFound, PluginVersion, Resumed, Retried, RunView, StoreError,
-    Uploaded,
+    Changed, DeliveryView, Judged, Needed, NewIntegration, Organization, PluginFound, Resumed, Retried, RunView, StoreError,
 };
 use std::net::SocketAddr;
 use tracing::warn;
 
+use crate::activation::Unfit;
 use crate::chores::Chore;
 use crate::river::River;
 
@@ -51,6 +50,12 @@ pub enum ChangeError {
         /// Why not.
         message: String,
     },
+    /// Configurations of integrations that follow a plugin do not fit the version that was to be activated.
+    #[error("{}", .0.message)]
+    Unfit(Unfit),
+    /// A version of a plugin is needed, so that it can not be deleted.
+    #[error("the version is needed")]
+    Needed(Box<Needed>),
     /// A component was refused.
     #[error("{message}")]
     Refused {
@@ -97,6 +102,8 @@ pub struct NewApiKey {
     pub expires_at: Option<Time>,
 }
 
+/// How often a change is tried that others overtake.
+pub(crate) const TRIES_MAX: u32 = 5;
 /// Random bytes of an API key's text.
 const KEY_BYTES: usize = 32;
 /// Random bytes of a new signing secret.
@@ -180,18 +187,22 @@ impl River {
 
     /// Makes an integration with a new signing secret.
     pub async fn create_integration(&self, organization: OrganizationKey, draft: Draft) -> Result<Integration, ChangeError> {
-        self.check(organization, &draft).await?;
         let id = IntegrationId::new(self.now(), self.ten_random());
         let mut secret = vec![0; SECRET_BYTES];
         self.inner.clock.random(&mut secret);
-        let new = NewIntegration {
-            id,
-            draft,
-            secret: SecretBytes(secret),
-            integrations_max: self.inner.limits.intake.integrations_max,
-        };
-        let changed = self.inner.store.create_integration(organization, new, self.now()).await?;
-        self.changed(changed).await
+        for _ in 0..TRIES_MAX {
+            let new = NewIntegration {
+                id,
+                judged: self.judged(organization, &draft).await?,
+                secret: SecretBytes(secret.clone()),
+                integrations_max: self.inner.limits.intake.integrations_max,
+            };
+            let changed = self.inner.store.create_integration(organization, new, self.now()).await?;
+            if let Some(ended) = self.changed(changed).await {
+                return ended;
+            }
+        }
+        Err(ChangeError::Busy)
     }
 
     /// Changes an integration that stands at `version`.
@@ -202,28 +213,38 @@ impl River {
         version: i64,
         draft: Draft,
     ) -> Result<Integration, ChangeError> {
-        self.check(organization, &draft).await?;
-        let changed = self
-            .inner
-            .store
-            .change_integration(organization, id, version, draft, self.now())
-            .await?;
-        self.changed(changed).await
+        for _ in 0..TRIES_MAX {
+            let judged = self.judged(organization, &draft).await?;
+            let changed = self
+                .inner
+                .store
+                .change_integration(organization, id, version, judged, self.now())
+                .await?;
+            if let Some(ended) = self.changed(changed).await {
+                return ended;
+            }
+        }
+        Err(ChangeError::Busy)
     }
 
-    async fn changed(&self, changed: Changed) -> Result<Integration, ChangeError> {
-        let integration = match changed {
-            Changed::Done(integration) => *integration,
-            Changed::NotFound => return Err(ChangeError::NotFound),
-            Changed::Moved => return Err(ChangeError::Moved),
-            Changed::NoPlugin(missing) => return Err(no_plugin(missing)),
-            Changed::TooMany => {
-                return Err(ChangeError::TooMany {
-                    limit: "integrations_max",
-                    max: self.inner.limits.intake.integrations_max,
-                });
-            }
+    /// How a change ends; `None`: another version of its plugin was activated meanwhile, so that it is to be judged again.
+    async fn changed(&self, changed: Changed) -> Option<Result<Integration, ChangeError>> {
+        let refused = match changed {
+            Changed::Done(integration) => return Some(Ok(self.put_in_force(*integration).await)),
+            Changed::JudgedByOther => return None,
+            Changed::NotFound => ChangeError::NotFound,
+            Changed::Moved => ChangeError::Moved,
+            Changed::NoPlugin(missing) => no_plugin(missing),
+            Changed::TooMany => ChangeError::TooMany {
+                limit: "integrations_max",
+                max: self.inner.limits.intake.integrations_max,
+            },
         };
+        Some(Err(refused))
+    }
+
+    /// Lets the river know of an integration as it is from now on.
+    async fn put_in_force(&self, integration: Integration) -> Integration {
         let (key, organization) = (integration.key, integration.organization);
         self.inner.caches.forget_present(organization);
         self.inner.caches.forget_reach(key);
@@ -232,7 +253,7 @@ impl River {
             yard.set_standing(key, organization, integration.version, hold, integration.stopped, after);
         });
         self.bring(Chore::WakeHeld(key, organization)).await;
-        Ok(integration)
+        integration
     }
 
     /// Deletes an integration. By the time of the answer nothing more of it is begun.
@@ -373,15 +394,15 @@ impl River {
         Ok(())
     }
 
-    async fn bring(&self, chore: Chore) {
+    pub(crate) async fn bring(&self, chore: Chore) {
         if self.inner.chores.send(chore).await.is_err() {
             // The river is ending: the next start finds it.
             warn!(?chore, "a chore is left for the next start");
         }
     }
 
-    /// What of an integration only the house can judge: addresses, and a plugin's configuration.
-    async fn check(&self, organization: OrganizationKey, draft: &Draft) -> Result<(), ChangeError> {
+    /// Judges what of an integration only the house can judge: addresses, and a plugin's configuration.
+    async fn judged(&self, organization: OrganizationKey, draft: &Draft) -> Result<Judged, ChangeError> {
         let policy = self.inner.caches.policy(organization).await?;
         for target in &draft.targets {
             let pointer = match &target.name {
@@ -401,11 +422,17 @@ impl River {
             PluginFound::Found(plugin) => plugin,
             missing => return Err(no_plugin(missing)),
         };
-        let Some(version) = self.inner.store.plugin_version(organization, plugin).await? else {
-            return Ok(());
+        let name = plugin.name.clone();
+        let Some(version) = self.inner.store.meant_version(organization, plugin).await? else {
+            return Err(no_plugin(PluginFound::NotActive(name)));
         };
-        let Some(schema) = version.schema else { return Ok(()) };
-        self.check_config(organization, &schema, &draft.config, "").await
+        if let Some(schema) = &version.schema {
+            self.check_config(organization, schema, &draft.config, "").await?;
+        }
+        Ok(Judged {
+            draft: draft.clone(),
+            by: version.digest,
+        })
     }
 
     /// Judges a `plugin_config` by a schema. `pointer`: where its integration stands in what was asked.
@@ -468,96 +495,4 @@ fn base32(bytes: &[u8]) -> String {
         text.push(char::from(ALPHABET[((held << (5 - bits)) & 31) as usize]));
     }
     text
-}
-
-/// What became of an upload.
-#[derive(Debug)]
-pub struct Upload {
-    /// The version.
-    pub version: PluginVersion,
-    /// Whether these bytes are a new version of that plugin.
-    pub new: bool,
-    /// Parked runs of integrations that name the plugin, counted up to a thousand: they wait to be resumed.
-    pub waiting: u64,
-    /// What the inspection found; absent where the owner had these bytes already.
-    pub inspection: Option<Inspection>,
-}
-
-impl River {
-    /// Inspects a component and makes it a version of a plugin of the organization, or of the host for `None`. Bytes that the plugin has
-    /// already are the version that they were, and need no inspection.
-    pub async fn upload_plugin(
-        &self,
-        owner: Option<OrganizationKey>,
-        name: PluginName,
-        bytes: Bytes,
-        activate: bool,
-    ) -> Result<Upload, ChangeError> {
-        let _turn = self.inner.uploads.turn(owner).ok_or(ChangeError::Busy)?;
-        let digest = Digest::of(&bytes);
-        let known = self.inner.store.plugin_with_digest(owner, name.clone(), digest).await?;
-        let (inspection, contract, schema) = match known {
-            Some(known) => (None, known.contract, known.schema),
-            None => {
-                let found = self
-                    .inner
-                    .plugins
-                    .inspect(bytes.clone())
-                    .await
-                    .map_err(|refusal| self.refused(&refusal))?;
-                let (contract, schema) = (found.contract.to_string(), found.schema.clone());
-                (Some(found), contract, schema)
-            }
-        };
-        self.inner.store.put_component(digest, bytes).await?;
-        let id = PluginId::new(self.now(), self.ten_random());
-        let max = self.inner.limits.intake.plugins_max;
-        let version = NewVersion {
-            id,
-            name,
-            digest,
-            contract,
-            schema,
-            activate,
-        };
-        match self.inner.store.add_plugin_version(owner, version, max, self.now()).await? {
-            Uploaded::Done { version, new, waiting } => {
-                match owner {
-                    Some(organization) => self.inner.caches.forget_present(organization),
-                    None => self.inner.caches.forget_all_present(),
-                }
-                Ok(Upload {
-                    version,
-                    new,
-                    waiting,
-                    inspection,
-                })
-            }
-            Uploaded::TooMany => Err(ChangeError::TooMany { limit: "plugins_max", max }),
-        }
-    }
-
-    /// Makes a built-in component known as a plugin of the host. One that is known stays as it is, active or not: an operator may have
-    /// activated another.
-    pub async fn ensure_built_in(&self, name: PluginName, bytes: Bytes) -> Result<(), ChangeError> {
-        let known = self.inner.store.plugin_with_digest(None, name.clone(), Digest::of(&bytes)).await?;
-        if known.is_none() {
-            self.upload_plugin(None, name, bytes, true).await?;
-        }
-        Ok(())
-    }
-
-    fn refused(&self, refusal: &Refusal) -> ChangeError {
-        match refusal {
-            Refusal::Busy => ChangeError::Busy,
-            Refusal::TooLarge { .. } => ChangeError::TooLarge {
-                max: self.inner.limits.plugin.component_bytes_max,
-            },
-            Refusal::Host(failure) => ChangeError::Store(StoreError::Database(failure.to_string())),
-            refusal => ChangeError::Refused {
-                code: refusal.code(),
-                message: refusal.to_string(),
-            },
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
 use hookmill_domain::key::Key;
 use hookmill_domain::names::TargetName;
@@ -33,6 +34,8 @@ pub(crate) enum Chore {
     WakeHeld(IntegrationKey, OrganizationKey),
     /// What a lane that is not served holds of events before that one is given up.
     Expire(IntegrationKey, Key),
+    /// The bytes of a component that no version has any more are removed.
+    Remove(Digest),
 }
 
 /// A chore and how far it has come.
@@ -112,6 +115,7 @@ async fn piece(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> 
                 }
             }
         }
+        Chore::Remove(digest) => inner.store.remove_component_some(digest).await,
         Chore::WakeHeld(integration, organization) => wake_held(inner, integration, organization, work).await,
     }
 }

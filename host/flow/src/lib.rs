@@ -17,10 +17,12 @@
 //! What decides an outcome (a revision) is read as it stood; what cures a fault (URL, headers, secrets, holds, schedule) is read at each
 //! attempt. No transaction is held here, no SQL is known, and nothing here knows HTTP's server side.
 
+mod activation;
 mod caches;
 mod calls;
 mod changes;
 mod chores;
+mod deletion;
 mod deliver;
 mod dispatch;
 mod ingest;
@@ -28,9 +30,12 @@ mod lanes;
 mod loader;
 mod river;
 mod trials;
+mod uploads;
 
+pub use activation::{Activation, Unfit, UnfitConfig};
 pub use calls::Came;
-pub use changes::{ChangeError, NewApiKey, Upload};
+pub use changes::{ChangeError, NewApiKey};
 pub use ingest::PostError;
 pub use river::{Parts, River};
 pub use trials::{Trial, Tried};
+pub use uploads::Upload;

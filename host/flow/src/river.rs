@@ -70,6 +70,7 @@ pub(crate) struct Inner {
     pub(crate) judgements: Turns,
     pub(crate) trial_turns: Turns,
     pub(crate) trials: trials::Jobs,
+    pub(crate) deletions: Turns,
     /// The runtime of everything but the plugins' own threads.
     pub(crate) runtime: tokio::runtime::Handle,
     /// Turns true when the river is to end.
@@ -78,7 +79,7 @@ pub(crate) struct Inner {
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// Uploads or configurations that are looked at, by whom. They wait in the plugin room's own queues; here it is seen to that one owner does
+/// Uploads, configurations or versions that are looked at, by whom. They wait in the plugin room's own queues; here it is seen to that one owner does
 /// not fill them.
 #[derive(Debug, Default)]
 pub(crate) struct Turns(Mutex<HashMap<Option<OrganizationKey>, u32>>);
@@ -156,6 +157,7 @@ impl River {
             judgements: Turns::default(),
             trial_turns: Turns::default(),
             trials,
+            deletions: Turns::default(),
             runtime: tokio::runtime::Handle::current(),
             stop: watch::channel(false).0,
             threads: Mutex::default(),
@@ -286,6 +288,7 @@ impl Inner {
         for (integration, organization) in self.store.held_heads().await? {
             open.push(Chore::WakeHeld(integration, organization));
         }
+        open.extend(self.store.leaving_components().await?.into_iter().map(Chore::Remove));
         let chores = self.chores.clone();
         tasks.spawn(async move {
             for chore in open {

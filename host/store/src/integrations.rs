@@ -14,15 +14,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tracing::error;
 
 use crate::desk::{Desk, key};
-use crate::plugins::{PluginFound, find_plugin};
+use crate::plugins::{IN_FORCE, PluginFound, find_plugin, meant_version};
 use crate::records::{DeliveryRef, RunRef};
 use crate::seal::{Keyring, SealError};
 use crate::store::Store;
 use crate::wire::{self, Sealed, parsed};
 use crate::{LiveError, StoreError};
-
-/// What `valid_until` holds for what is still in force.
-const IN_FORCE: i64 = i64::MAX;
 
 /// The place of a held delivery among those of its target: event, generation, ordinal.
 pub type HeldPlace = (Key, u32, u16);
@@ -38,8 +35,19 @@ pub enum Changed {
     Moved,
     /// It names a plugin that there is not.
     NoPlugin(PluginFound),
+    /// Its configuration was judged by another version than its plugin means now: judge it again.
+    JudgedByOther,
     /// The organization has as many integrations as it may have.
     TooMany,
+}
+
+/// What an integration's owner gave, and who has judged it.
+#[derive(Debug)]
+pub struct Judged {
+    /// What the owner gave.
+    pub draft: Draft,
+    /// The version of its plugin that its configuration was judged by.
+    pub by: Digest,
 }
 
 /// An integration that is to be made.
@@ -47,8 +55,8 @@ pub enum Changed {
 pub struct NewIntegration {
     /// Its id.
     pub id: IntegrationId,
-    /// What its owner gave.
-    pub draft: Draft,
+    /// What it is to be.
+    pub judged: Judged,
     /// Its first signing secret.
     pub secret: SecretBytes,
     /// How many integrations its organization may have.
@@ -143,6 +151,19 @@ impl Desk<'_> {
             return Ok(());
         }
         let revision = self.next_revision(organization)?;
+        match facts {
+            Some(facts) => {
+                let old = old.as_deref().map(wire::facts_from_row).transpose()?;
+                self.put_use(
+                    organization,
+                    integration,
+                    revision,
+                    old.as_ref().map(|old| &old.plugin),
+                    &facts.plugin,
+                )?;
+            }
+            None => self.end_uses(integration)?,
+        }
         self.connection
             .prepare_cached(
                 "UPDATE integration_revision SET valid_until = ?4 WHERE organization = ?1 AND valid_until = ?2 AND integration = ?3",
@@ -167,11 +188,11 @@ impl Desk<'_> {
     ) -> rusqlite::Result<Changed> {
         let NewIntegration {
             id,
-            draft,
+            judged,
             secret,
             integrations_max,
         } = new;
-        let id = *id;
+        let (id, draft) = (*id, &judged.draft);
         let count: u32 = self.connection.query_row(
             "SELECT count(*) FROM integration WHERE organization = ?1 AND deleted_at IS NULL",
             [organization.0],
@@ -180,9 +201,9 @@ impl Desk<'_> {
         if count >= *integrations_max {
             return Ok(Changed::TooMany);
         }
-        let plugin = match find_plugin(self.connection, organization, draft.plugin.as_ref())? {
-            PluginFound::Found(plugin) => plugin,
-            missing => return Ok(Changed::NoPlugin(missing)),
+        let plugin = match self.judged_plugin(organization, judged)? {
+            Ok(plugin) => plugin,
+            Err(refused) => return Ok(refused),
         };
         let sealed = self.seal(keyring, organization, id, &Sealed::of(draft, std::slice::from_ref(secret)));
         self.connection.execute(
@@ -201,13 +222,26 @@ impl Desk<'_> {
         self.changed(keyring, organization, id)
     }
 
+    /// The plugin that an integration names, if its configuration was judged by the version that this means now.
+    fn judged_plugin(&self, organization: OrganizationKey, judged: &Judged) -> rusqlite::Result<Result<PluginRef, Changed>> {
+        let plugin = match find_plugin(self.connection, organization, judged.draft.plugin.as_ref())? {
+            PluginFound::Found(plugin) => plugin,
+            missing => return Ok(Err(Changed::NoPlugin(missing))),
+        };
+        let meant = meant_version(self.connection, organization, &plugin)?;
+        if meant.is_none_or(|meant| meant.digest != judged.by) {
+            return Ok(Err(Changed::JudgedByOther));
+        }
+        Ok(Ok(plugin))
+    }
+
     fn change_integration(
         &mut self,
         keyring: &Keyring,
         organization: OrganizationKey,
         id: IntegrationId,
         version: i64,
-        draft: &Draft,
+        judged: &Judged,
         now: Time,
     ) -> rusqlite::Result<Changed> {
         let Some(row) = find(self.connection, organization, id)? else {
@@ -216,11 +250,11 @@ impl Desk<'_> {
         if row.version != version {
             return Ok(Changed::Moved);
         }
-        let plugin = match find_plugin(self.connection, organization, draft.plugin.as_ref())? {
-            PluginFound::Found(plugin) => plugin,
-            missing => return Ok(Changed::NoPlugin(missing)),
+        let plugin = match self.judged_plugin(organization, judged)? {
+            Ok(plugin) => plugin,
+            Err(refused) => return Ok(refused),
         };
-        let integration = row.key;
+        let (integration, draft) = (row.key, &judged.draft);
         let secrets = row.open(keyring).map_err(wire::unreadable)??.secrets()?;
         let sealed = self.seal(keyring, organization, id, &Sealed::of(draft, &secrets));
         self.connection.execute(
@@ -406,17 +440,17 @@ impl Store {
             .await
     }
 
-    /// Changes an integration that stands at `version`. Its secrets stay.
+    /// Changes an integration that stands at `version`, if its configuration was judged by the version that its plugin means. Its secrets stay.
     pub async fn change_integration(
         &self,
         organization: OrganizationKey,
         id: IntegrationId,
         version: i64,
-        draft: Draft,
+        judged: Judged,
         now: Time,
     ) -> Result<Changed, StoreError> {
         let keyring = self.keyring();
-        self.write(move |desk| desk.change_integration(&keyring, organization, id, version, &draft, now))
+        self.write(move |desk| desk.change_integration(&keyring, organization, id, version, &judged, now))
             .await
     }
 

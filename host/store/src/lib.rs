@@ -16,12 +16,15 @@
 //! and leave it opened only for the river and for whoever may read the signing secret.
 
 mod accounts;
+mod catalogue;
 mod codes;
+mod components;
 mod desk;
 mod error;
 mod events;
 mod integrations;
 mod lanes;
+mod needs;
 mod orders;
 mod outcomes;
 mod plugins;
@@ -30,20 +33,24 @@ mod recovery;
 mod schema;
 pub mod seal;
 mod store;
+mod uses;
 mod views;
 mod wire;
 mod writer;
 
 pub use accounts::Organization;
+pub use catalogue::PluginView;
 pub use error::{LiveError, OpenError, StoreError};
-pub use integrations::{Changed, HeldPlace, NewIntegration};
+pub use integrations::{Changed, HeldPlace, Judged, NewIntegration};
 pub use lanes::{LaneHead, WindowMax};
+pub use needs::{Deleted, Deletion, Needed, NeededRun, OpenWork, User, Withdrawal};
 pub use orders::{ResumeProgress, Resumed, Retried};
-pub use plugins::{NewVersion, PluginFound, PluginVersion, Uploaded};
+pub use plugins::{Activate, Activated, NewVersion, PluginFound, PluginVersion, Uploaded};
 pub use records::{
     AcceptError, Accepted, Attempt, Committed, DeliveryRef, Due, Event, NewEvent, Next, Owed, Queued, Receipt, Record, Recorded, RunEnd,
     RunFacts, RunRef, run_source,
 };
 pub use store::{Store, StoreSettings};
+pub use uses::{Follower, NamedIntegration, Stand};
 pub use views::{DeliveryView, EventView, Filter, Position, RunView};
 pub use writer::Sink;

@@ -1,25 +1,22 @@
-//! Plugins, their versions, and the bytes of their components.
+//! Plugins and their versions: added, found and activated.
 
-use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::ids::PluginId;
 use hookmill_domain::integration::{OrganizationKey, PluginOwner, PluginRef};
 use hookmill_domain::names::PluginName;
 use hookmill_domain::time::Time;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::StoreError;
 use crate::desk::Desk;
 use crate::store::Store;
-
-/// A component is stored in pieces of this size, a commit each, so that none of them stalls its neighbours.
-const PIECE_BYTES: usize = 512 * 1024;
+use crate::uses::{Stand, stand, waiting_for};
 
 /// What the host itself is as an owner of plugins.
-const HOST: OrganizationKey = OrganizationKey(0);
+pub(crate) const HOST: OrganizationKey = OrganizationKey(0);
 
-/// What `valid_until` holds for the version that is active.
-const IN_FORCE: i64 = i64::MAX;
+/// What `valid_until` holds for what is still in force.
+pub(crate) const IN_FORCE: i64 = i64::MAX;
 
 /// The answer to a look-up of a plugin by an integration's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +42,11 @@ pub struct PluginVersion {
     pub version: u32,
     /// The component's digest.
     pub digest: Digest,
+    /// The component's size.
+    pub component_bytes: u64,
     /// The version of the contract that it exports.
     pub contract: String,
-    /// JSON Schema of its configuration, if it has one.
+    /// JSON Schema of its configuration, if it has one; left out of lists.
     pub schema: Option<String>,
     /// When it was uploaded.
     pub created_at: Time,
@@ -69,23 +68,75 @@ pub struct NewVersion {
     /// JSON Schema of its configuration, if it has one.
     pub schema: Option<String>,
     /// Whether it becomes the active one.
-    pub activate: bool,
+    pub activate: Activate,
+}
+
+/// Whether a version becomes the active one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activate {
+    /// It stays as it is.
+    No,
+    /// It does: it takes any configuration.
+    Yes,
+    /// It does, if the plugin stands as it did when the configurations of those who follow it were judged.
+    IfStill(Stand),
 }
 
 /// What became of an upload.
 #[derive(Debug)]
 pub enum Uploaded {
-    /// It is there; `new` if it was not before.
+    /// It is there.
     Done {
         /// The version.
         version: PluginVersion,
-        /// Whether these bytes are a new version of that plugin.
+        /// Whether these bytes are a new version of that plugin, or one that had been deleted.
         new: bool,
-        /// Runs of the plugin's integrations that wait: parked, or queued behind too many faults.
+        /// Runs of integrations that follow the plugin which wait: parked, or queued behind too many faults. Counted up to a thousand.
         waiting: u64,
     },
     /// The organization has as many plugins as it may have.
     TooMany,
+    /// The plugin does not stand any more as it did: look again.
+    Moved,
+    /// The component is not stored (any more): store it again.
+    NoComponent,
+}
+
+/// What became of the wish to activate a version.
+#[derive(Debug)]
+pub enum Activated {
+    /// It is the active one.
+    Done {
+        /// The version.
+        version: PluginVersion,
+        /// Runs that wait, as of an upload.
+        waiting: u64,
+    },
+    /// There is no such version.
+    NotFound,
+    /// The plugin does not stand any more as it did: look again.
+    Moved,
+}
+
+/// The number of an owner of plugins, as an integration's plugin tells of it.
+pub(crate) fn owner_key(organization: OrganizationKey, owner: PluginOwner) -> OrganizationKey {
+    match owner {
+        PluginOwner::Host => HOST,
+        PluginOwner::Organization => organization,
+    }
+}
+
+/// The number of a plugin, also of one whose versions are all deleted.
+pub(crate) fn plugin_key(connection: &Connection, owner: OrganizationKey, name: &PluginName) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT key FROM plugin WHERE organization = ?1 AND name = ?2")?
+        .query_row(params![owner.0, name.as_str()], |row| row.get(0))
+        .optional()
+}
+
+/// The same, for an owner as the house's other rooms name it: `None` is the host.
+pub(crate) fn plugin_of(connection: &Connection, owner: Option<OrganizationKey>, name: &PluginName) -> rusqlite::Result<Option<i64>> {
+    plugin_key(connection, owner.unwrap_or(HOST), name)
 }
 
 /// Finds the plugin that an integration names: the organization's own first, else the host's.
@@ -98,23 +149,30 @@ pub(crate) fn find_plugin(
         return Ok(PluginFound::Found(PluginRef::passthrough()));
     };
     for (owner, key) in [(PluginOwner::Organization, organization), (PluginOwner::Host, HOST)] {
-        let plugin: Option<i64> = connection
-            .prepare_cached("SELECT key FROM plugin WHERE organization = ?1 AND name = ?2")?
-            .query_row(params![key.0, name.as_str()], |row| row.get(0))
-            .optional()?;
-        let Some(plugin) = plugin else { continue };
+        let Some(plugin) = plugin_key(connection, key, name)? else {
+            continue;
+        };
+        // One whose versions are all deleted is no plugin, and stands before nobody's.
+        if !exists(
+            connection,
+            "SELECT 1 FROM plugin_version WHERE plugin = ?1 AND deleted_at IS ?2",
+            plugin,
+            None,
+        )? {
+            continue;
+        }
         let there = match version {
             Some(version) => exists(
                 connection,
-                "SELECT 1 FROM plugin_version WHERE plugin = ?1 AND version = ?2",
+                "SELECT 1 FROM plugin_version WHERE plugin = ?1 AND version = ?2 AND deleted_at IS NULL",
                 plugin,
-                i64::from(*version),
+                Some(i64::from(*version)),
             )?,
             None => exists(
                 connection,
                 "SELECT 1 FROM plugin_active WHERE plugin = ?1 AND valid_until = ?2",
                 plugin,
-                IN_FORCE,
+                Some(IN_FORCE),
             )?,
         };
         return Ok(match (there, version) {
@@ -130,38 +188,79 @@ pub(crate) fn find_plugin(
     Ok(PluginFound::NoName(name.clone()))
 }
 
-fn exists(connection: &Connection, sql: &str, plugin: i64, value: i64) -> rusqlite::Result<bool> {
+fn exists(connection: &Connection, sql: &str, plugin: i64, value: Option<i64>) -> rusqlite::Result<bool> {
     connection.prepare_cached(sql)?.exists(params![plugin, value])
 }
 
-fn read_version(connection: &Connection, plugin: i64, version: u32) -> rusqlite::Result<Option<PluginVersion>> {
-    let mut find = connection.prepare_cached(
-        "SELECT p.id, p.name, v.version, v.digest, v.contract, v.schema, v.created_at,
-             EXISTS (SELECT 1 FROM plugin_active a WHERE a.plugin = p.key AND a.valid_until = ?3 AND a.version = v.version)
-         FROM plugin p JOIN plugin_version v ON v.plugin = p.key WHERE p.key = ?1 AND v.version = ?2",
-    )?;
-    let row = find.query_row(params![plugin, version, IN_FORCE], |row| {
-        Ok(PluginVersion {
-            id: PluginId::from_bytes(row.get(0)?),
-            name: crate::wire::parsed(&row.get::<_, String>(1)?)?,
-            version: row.get(2)?,
-            digest: Digest::from_bytes(row.get(3)?),
-            contract: row.get(4)?,
-            schema: row.get(5)?,
-            created_at: Time::from_millis(row.get(6)?),
-            active: row.get(7)?,
-        })
-    });
-    row.optional()
+/// Versions of the plugin `?1` that are not deleted, for [`read_version_row`]; `?2` is [`IN_FORCE`].
+pub(crate) fn versions(schema: &str, which: &str) -> String {
+    format!(
+        "SELECT p.id, p.name, v.version, v.digest, v.contract, {schema}, v.created_at, a.version IS NOT NULL, coalesce(c.bytes, 0)
+         FROM plugin p JOIN plugin_version v ON v.plugin = p.key
+             LEFT JOIN plugin_active a ON a.plugin = p.key AND a.valid_until = ?2 AND a.version = v.version
+             LEFT JOIN component c ON c.digest = v.digest
+         WHERE p.key = ?1 AND v.deleted_at IS NULL AND {which}"
+    )
+}
+
+pub(crate) fn read_version_row(row: &Row<'_>) -> rusqlite::Result<PluginVersion> {
+    Ok(PluginVersion {
+        id: PluginId::from_bytes(row.get(0)?),
+        name: crate::wire::parsed(&row.get::<_, String>(1)?)?,
+        version: row.get(2)?,
+        digest: Digest::from_bytes(row.get(3)?),
+        contract: row.get(4)?,
+        schema: row.get(5)?,
+        created_at: Time::from_millis(row.get(6)?),
+        active: row.get(7)?,
+        component_bytes: row.get(8)?,
+    })
+}
+
+pub(crate) fn read_version(connection: &Connection, plugin: i64, version: u32) -> rusqlite::Result<Option<PluginVersion>> {
+    connection
+        .prepare_cached(&versions("v.schema", "v.version = ?3"))?
+        .query_row(params![plugin, IN_FORCE, version], read_version_row)
+        .optional()
+}
+
+/// The version that a plugin means now.
+pub(crate) fn meant_version(
+    connection: &Connection,
+    organization: OrganizationKey,
+    plugin: &PluginRef,
+) -> rusqlite::Result<Option<PluginVersion>> {
+    let Some(key) = plugin_key(connection, owner_key(organization, plugin.owner), &plugin.name)? else {
+        return Ok(None);
+    };
+    match plugin.version {
+        Some(version) => read_version(connection, key, version),
+        None => match active_version(connection, key)? {
+            Some(version) => read_version(connection, key, version),
+            None => Ok(None),
+        },
+    }
+}
+
+fn active_version(connection: &Connection, plugin: i64) -> rusqlite::Result<Option<u32>> {
+    connection
+        .prepare_cached("SELECT version FROM plugin_active WHERE plugin = ?1 AND valid_until = ?2")?
+        .query_row(params![plugin, IN_FORCE], |row| row.get(0))
+        .optional()
 }
 
 impl Desk<'_> {
     fn add_version(&mut self, owner: OrganizationKey, new: &NewVersion, plugins_max: u32, now: Time) -> rusqlite::Result<Uploaded> {
-        let found: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT key FROM plugin WHERE organization = ?1 AND name = ?2")?
-            .query_row(params![owner.0, new.name.as_str()], |row| row.get(0))
-            .optional()?;
+        let found = plugin_key(self.connection, owner, &new.name)?;
+        if let Activate::IfStill(judged) = new.activate
+            && !stand(self.connection, found)?.has_same_followers(&judged)
+        {
+            return Ok(Uploaded::Moved);
+        }
+        // Those that had these bytes may have been deleted since they were found to be there.
+        if !self.has_component(new.digest)? {
+            return Ok(Uploaded::NoComponent);
+        }
         let plugin = match found {
             Some(plugin) => plugin,
             None => {
@@ -178,13 +277,34 @@ impl Desk<'_> {
                 self.connection.last_insert_rowid()
             }
         };
-        let same: Option<u32> = self
+        let (version, is_new) = self.put_version(plugin, new, now)?;
+        if new.activate != Activate::No {
+            self.activate(owner, plugin, version)?;
+        }
+        let version = read_version(self.connection, plugin, version)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        Ok(Uploaded::Done {
+            version,
+            new: is_new,
+            waiting: 0,
+        })
+    }
+
+    /// The number of these bytes among the plugin's versions, and whether they were not there. Deleted ones come back under their number.
+    fn put_version(&self, plugin: i64, new: &NewVersion, now: Time) -> rusqlite::Result<(u32, bool)> {
+        let same: Option<(u32, bool)> = self
             .connection
-            .prepare_cached("SELECT version FROM plugin_version WHERE plugin = ?1 AND digest = ?2")?
-            .query_row(params![plugin, new.digest.as_bytes()], |row| row.get(0))
+            .prepare_cached("SELECT version, deleted_at IS NOT NULL FROM plugin_version WHERE digest = ?2 AND plugin = ?1")?
+            .query_row(params![plugin, new.digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let version = match same {
-            Some(version) => version,
+        match same {
+            Some((version, false)) => Ok((version, false)),
+            Some((version, true)) => {
+                self.connection.execute(
+                    "UPDATE plugin_version SET contract = ?3, schema = ?4, created_at = ?5, deleted_at = NULL WHERE plugin = ?1 AND version = ?2",
+                    params![plugin, version, new.contract, new.schema, now.millis()],
+                )?;
+                Ok((version, true))
+            }
             None => {
                 let next: u32 = self.connection.query_row(
                     "SELECT coalesce(max(version), 0) + 1 FROM plugin_version WHERE plugin = ?1",
@@ -195,28 +315,37 @@ impl Desk<'_> {
                     "INSERT INTO plugin_version (plugin, version, digest, contract, schema, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                     params![plugin, next, new.digest.as_bytes(), new.contract, new.schema, now.millis()],
                 )?;
-                next
+                Ok((next, true))
             }
-        };
-        if new.activate {
-            self.activate(owner, plugin, version)?;
         }
+    }
+
+    fn activate_version(
+        &mut self,
+        owner: OrganizationKey,
+        name: &PluginName,
+        version: u32,
+        judged: Option<Stand>,
+    ) -> rusqlite::Result<Activated> {
+        let Some(plugin) = plugin_key(self.connection, owner, name)? else {
+            return Ok(Activated::NotFound);
+        };
+        if read_version(self.connection, plugin, version)?.is_none() {
+            return Ok(Activated::NotFound);
+        }
+        if let Some(judged) = judged
+            && !stand(self.connection, Some(plugin))?.has_same_followers(&judged)
+        {
+            return Ok(Activated::Moved);
+        }
+        self.activate(owner, plugin, version)?;
         let version = read_version(self.connection, plugin, version)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        Ok(Uploaded::Done {
-            version,
-            new: same.is_none(),
-            waiting: 0,
-        })
+        Ok(Activated::Done { version, waiting: 0 })
     }
 
     /// Makes a version the active one from its owner's next revision on.
     fn activate(&mut self, owner: OrganizationKey, plugin: i64, version: u32) -> rusqlite::Result<()> {
-        let active: Option<u32> = self
-            .connection
-            .prepare_cached("SELECT version FROM plugin_active WHERE plugin = ?1 AND valid_until = ?2")?
-            .query_row(params![plugin, IN_FORCE], |row| row.get(0))
-            .optional()?;
-        if active == Some(version) {
+        if active_version(self.connection, plugin)? == Some(version) {
             return Ok(());
         }
         let revision = if owner == HOST {
@@ -236,78 +365,7 @@ impl Desk<'_> {
     }
 }
 
-/// How many runs of integrations that name this plugin wait for somebody to act, counted up to a thousand: parked ones, and those in the queue
-/// behind too many faults.
-fn waiting_for(connection: &Connection, owner: OrganizationKey, name: &PluginName) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached(
-            "WITH named (key, stopped) AS (
-                 SELECT key, stopped FROM integration
-                 WHERE deleted_at IS NULL AND (?1 = 0 OR organization = ?1)
-                     AND body ->> '$.plugin.name' = ?2 AND body ->> '$.plugin.host' = (?1 = 0))
-             SELECT count(*) FROM (
-                 SELECT 1 FROM named CROSS JOIN outcome o
-                 ON o.integration = named.key AND o.state = 17 AND o.state NOT IN (1, 16)
-                 UNION ALL
-                 SELECT 1 FROM named CROSS JOIN queue q ON q.integration = named.key WHERE named.stopped
-                 LIMIT 1000)",
-        )?
-        .query_row(params![owner.0, name.as_str()], |row| row.get(0))
-}
-
 impl Store {
-    /// Stores a component's bytes, if they are not there. Large ones take several commits.
-    pub async fn put_component(&self, digest: Digest, bytes: Bytes) -> Result<(), StoreError> {
-        let there = self
-            .read(move |connection| {
-                connection
-                    .prepare_cached("SELECT 1 FROM component WHERE digest = ?1")?
-                    .exists([digest.as_bytes()])
-            })
-            .await?;
-        if there {
-            return Ok(());
-        }
-        for (number, start) in (0..bytes.len()).step_by(PIECE_BYTES).enumerate() {
-            let piece = bytes.slice(start..bytes.len().min(start + PIECE_BYTES));
-            self.write(move |desk| {
-                // Two uploads of the same bytes write the same pieces.
-                desk.connection
-                    .prepare_cached("INSERT OR IGNORE INTO component_piece (digest, number, piece) VALUES (?1, ?2, ?3)")?
-                    .execute(params![digest.as_bytes(), number, &piece[..]])?;
-                Ok(())
-            })
-            .await?;
-        }
-        let length = bytes.len();
-        self.write(move |desk| {
-            desk.connection
-                .prepare_cached("INSERT OR IGNORE INTO component (digest, bytes) VALUES (?1, ?2)")?
-                .execute(params![digest.as_bytes(), length])?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// The bytes of a component; `None` if it is not stored.
-    pub async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
-        self.read(move |connection| {
-            let length: Option<usize> = connection
-                .prepare_cached("SELECT bytes FROM component WHERE digest = ?1")?
-                .query_row([digest.as_bytes()], |row| row.get(0))
-                .optional()?;
-            let Some(length) = length else { return Ok(None) };
-            let mut bytes: Vec<u8> = Vec::with_capacity(length);
-            let mut read = connection.prepare_cached("SELECT piece FROM component_piece WHERE digest = ?1 ORDER BY number")?;
-            let mut rows = read.query([digest.as_bytes()])?;
-            while let Some(row) = rows.next()? {
-                bytes.extend_from_slice(row.get_ref(0)?.as_blob().map_err(crate::wire::unreadable)?);
-            }
-            Ok(Some(Bytes::from(bytes)))
-        })
-        .await
-    }
-
     /// Adds a version of an organization's plugin, or finds the one with these bytes. `None` as the owner: the host.
     pub async fn add_plugin_version(
         &self,
@@ -316,15 +374,46 @@ impl Store {
         plugins_max: u32,
         now: Time,
     ) -> Result<Uploaded, StoreError> {
-        let (owner, name) = (owner.unwrap_or(HOST), new.name.clone());
-        let uploaded = self.write(move |desk| desk.add_version(owner, &new, plugins_max, now)).await?;
+        let name = new.name.clone();
+        let uploaded = self
+            .write(move |desk| desk.add_version(owner.unwrap_or(HOST), &new, plugins_max, now))
+            .await?;
         match uploaded {
             Uploaded::Done { version, new, .. } => {
-                let waiting = self.read_list(move |connection| waiting_for(connection, owner, &name)).await?;
+                let waiting = self.waiting_for(owner, name).await?;
                 Ok(Uploaded::Done { version, new, waiting })
             }
-            Uploaded::TooMany => Ok(Uploaded::TooMany),
+            other => Ok(other),
         }
+    }
+
+    /// Makes a version of a plugin the active one: if `judged` is given, only while the plugin stands so. `None` as the owner: the host.
+    pub async fn activate_version(
+        &self,
+        owner: Option<OrganizationKey>,
+        name: PluginName,
+        version: u32,
+        judged: Option<Stand>,
+    ) -> Result<Activated, StoreError> {
+        let of = name.clone();
+        let activated = self
+            .write(move |desk| desk.activate_version(owner.unwrap_or(HOST), &of, version, judged))
+            .await?;
+        match activated {
+            Activated::Done { version, .. } => {
+                let waiting = self.waiting_for(owner, name).await?;
+                Ok(Activated::Done { version, waiting })
+            }
+            other => Ok(other),
+        }
+    }
+
+    async fn waiting_for(&self, owner: Option<OrganizationKey>, name: PluginName) -> Result<u64, StoreError> {
+        self.read_list(move |connection| match plugin_of(connection, owner, &name)? {
+            Some(plugin) => waiting_for(connection, plugin),
+            None => Ok(0),
+        })
+        .await
     }
 
     /// The version of a plugin with that digest. `None` as the owner: the host.
@@ -335,19 +424,24 @@ impl Store {
         digest: Digest,
     ) -> Result<Option<PluginVersion>, StoreError> {
         self.read(move |connection| {
-            let found: Option<(i64, u32)> = connection
-                .prepare_cached(
-                    "SELECT p.key, v.version FROM plugin p JOIN plugin_version v ON v.plugin = p.key
-                     WHERE p.organization = ?1 AND p.name = ?2 AND v.digest = ?3",
-                )?
-                .query_row(params![owner.unwrap_or(HOST).0, name.as_str(), digest.as_bytes()], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })
-                .optional()?;
-            match found {
-                Some((plugin, version)) => read_version(connection, plugin, version),
-                None => Ok(None),
-            }
+            let Some(plugin) = plugin_of(connection, owner, &name)? else {
+                return Ok(None);
+            };
+            connection
+                .prepare_cached(&versions("v.schema", "v.digest = ?3"))?
+                .query_row(params![plugin, IN_FORCE, digest.as_bytes()], read_version_row)
+                .optional()
+        })
+        .await
+    }
+
+    /// Whether a plugin has, or had, a version with that digest. `None` as the owner: the host.
+    pub async fn had_plugin_digest(&self, owner: Option<OrganizationKey>, name: PluginName, digest: Digest) -> Result<bool, StoreError> {
+        self.read(move |connection| {
+            let plugin = plugin_of(connection, owner, &name)?;
+            connection
+                .prepare_cached("SELECT 1 FROM plugin_version WHERE digest = ?2 AND plugin = ?1")?
+                .exists(params![plugin, digest.as_bytes()])
         })
         .await
     }
@@ -363,24 +457,7 @@ impl Store {
     }
 
     /// The version that a plugin means now.
-    pub async fn plugin_version(&self, organization: OrganizationKey, plugin: PluginRef) -> Result<Option<PluginVersion>, StoreError> {
-        self.read(move |connection| {
-            let owner = if plugin.owner == PluginOwner::Host { HOST } else { organization };
-            let found: Option<(i64, u32)> = connection
-                .prepare_cached(
-                    "SELECT p.key, coalesce(?3, a.version) FROM plugin p
-                     LEFT JOIN plugin_active a ON a.plugin = p.key AND a.valid_until = ?4
-                     WHERE p.organization = ?1 AND p.name = ?2 AND (?3 IS NOT NULL OR a.version IS NOT NULL)",
-                )?
-                .query_row(params![owner.0, plugin.name.as_str(), plugin.version, IN_FORCE], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })
-                .optional()?;
-            match found {
-                Some((plugin, version)) => read_version(connection, plugin, version),
-                None => Ok(None),
-            }
-        })
-        .await
+    pub async fn meant_version(&self, organization: OrganizationKey, plugin: PluginRef) -> Result<Option<PluginVersion>, StoreError> {
+        self.read(move |connection| meant_version(connection, organization, &plugin)).await
     }
 }

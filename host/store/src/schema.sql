@@ -63,6 +63,8 @@ CREATE TABLE plugin (
     organization INTEGER NOT NULL, -- 0: the operator's or built in, for all
     name         TEXT NOT NULL,
     created_at   INTEGER NOT NULL,
+    follows      INTEGER NOT NULL DEFAULT 0, -- counts changes of integrations that follow it
+    pins         INTEGER NOT NULL DEFAULT 0, -- counts changes of integrations that pin a version of it
     UNIQUE (organization, name)
 ) STRICT;
 
@@ -73,8 +75,10 @@ CREATE TABLE plugin_version (
     contract   TEXT NOT NULL,
     schema     TEXT,
     created_at INTEGER NOT NULL,
+    deleted_at INTEGER, -- its row stays: what was run under it tells so, and its number means these bytes for ever
     PRIMARY KEY (plugin, version)
 ) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX plugin_version_of_digest ON plugin_version (digest, plugin);
 
 -- Which version was active, by revisions of the plugin's owner: its organization's, or the host's.
 CREATE TABLE plugin_active (
@@ -84,12 +88,25 @@ CREATE TABLE plugin_active (
     version     INTEGER NOT NULL,
     PRIMARY KEY (plugin, valid_until)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX plugin_active_of_version ON plugin_active (plugin, version, valid_until);
 
--- A component's bytes, in pieces, so that storing a large one stalls no commit. It is whole once `component` has its row.
+-- Which integrations name a plugin, or did: what of theirs is open from that time needs the version. Gone with the integration.
+CREATE TABLE plugin_use (
+    plugin      INTEGER NOT NULL,
+    version     INTEGER NOT NULL, -- 0: the active one is followed
+    integration INTEGER NOT NULL,
+    valid_from  INTEGER NOT NULL, -- a revision of the integration's organization: the first one that said so
+    valid_until INTEGER NOT NULL, -- the one that said otherwise; the greatest integer: still in force
+    PRIMARY KEY (plugin, version, integration)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX plugin_use_of_integration ON plugin_use (integration);
+
+-- A component's bytes, in pieces, so that storing or removing a large one stalls no commit. It is whole once `component` has its row.
 CREATE TABLE component (
     digest BLOB PRIMARY KEY,
-    bytes  INTEGER NOT NULL
+    bytes  INTEGER NOT NULL -- -1: its pieces are being removed
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX component_leaving ON component (digest) WHERE bytes < 0;
 CREATE TABLE component_piece (
     key    INTEGER PRIMARY KEY,
     digest BLOB NOT NULL,

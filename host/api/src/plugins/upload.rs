@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::refused::UnfitShown;
 use crate::body::{Reading, discard_refused, read_whole};
 use crate::call::{Call, headers_and_body};
 use crate::media;
@@ -35,6 +36,9 @@ struct UploadShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     schema: Option<Box<RawValue>>,
     active: bool,
+    /// Why it was not activated although it was to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_activated: Option<UnfitShown>,
     new: bool,
     /// Runs that wait for somebody to act: an upload resumes none by itself.
     waiting: u64,
@@ -68,13 +72,12 @@ pub(crate) async fn upload(State(reception): State<Reception>, call: Call, reque
     };
     let whole = read_whole(body, reading, reception.claim(&call.caller)).await?;
     let owner = order.tenant.as_ref().map(|tenant| tenant.key);
-    let component_bytes = whole.bytes.len() as u64;
     let upload = reception
         .river
         .upload_plugin(owner, order.name, whole.bytes, order.activate)
         .await?;
     let status = if upload.new { StatusCode::CREATED } else { StatusCode::OK };
-    let shown = shown(upload, component_bytes, order.tenant.map(|tenant| tenant.name));
+    let shown = shown(upload, order.tenant.map(|tenant| tenant.name));
     Ok((status, Json(shown)).into_response())
 }
 
@@ -98,7 +101,7 @@ fn reading(headers: &HeaderMap, limits: &Limits) -> Reading {
     Reading::new(headers, "component_bytes_max", bytes_max, timeout_ms)
 }
 
-fn shown(upload: Upload, component_bytes: u64, organization: Option<OrganizationName>) -> UploadShown {
+fn shown(upload: Upload, organization: Option<OrganizationName>) -> UploadShown {
     let (artifact_bytes, imports) = match upload.inspection {
         Some(found) => (Some(found.artifact_bytes), Some(found.imports)),
         None => (None, None),
@@ -112,9 +115,10 @@ fn shown(upload: Upload, component_bytes: u64, organization: Option<Organization
         contract: upload.version.contract,
         schema: upload.version.schema.and_then(|schema| RawValue::from_string(schema).ok()),
         active: upload.version.active,
+        not_activated: upload.not_activated.map(UnfitShown::from),
         new: upload.new,
         waiting: upload.waiting,
-        component_bytes,
+        component_bytes: upload.version.component_bytes,
         artifact_bytes,
         imports,
         created_at: upload.version.created_at,

@@ -1,0 +1,105 @@
+//! `GET /plugins/{name}/versions/{version}/component`: the very bytes that were uploaded, read a piece at a time, as the client takes them.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hookmill_domain::digest::Digest;
+use hookmill_store::{Store, StoreError};
+use http::{HeaderValue, header};
+use http_body::{Frame, SizeHint};
+
+use super::VersionPath;
+use super::read::find_version;
+use crate::call::Call;
+use crate::problem::Problem;
+use crate::reception::Reception;
+
+/// `GET /plugins/{name}/versions/{version}/component`.
+pub(crate) async fn component(State(reception): State<Reception>, call: Call, path: VersionPath) -> Result<Response, Problem> {
+    let (_, version) = find_version(&reception, &call, path).await?;
+    let tag = HeaderValue::from_str(&format!("\"{}\"", version.digest)).map_err(|_| Problem::internal())?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/wasm")),
+        (header::ETAG, tag),
+    ];
+    let body = Pieces::new(reception.store().clone(), version.digest, version.component_bytes);
+    Ok((headers, Body::new(body)).into_response())
+}
+
+type Reading = Pin<Box<dyn Future<Output = Result<Option<Bytes>, StoreError>> + Send>>;
+
+/// A component's bytes. At most one piece of them is in memory.
+struct Pieces {
+    store: Store,
+    digest: Digest,
+    next: u32,
+    bytes_left: u64,
+    reading: Option<Reading>,
+}
+
+/// Why a download is cut off.
+#[derive(Debug, thiserror::Error)]
+enum Cut {
+    #[error("the component is not there any more")]
+    Gone,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Pieces {
+    fn new(store: Store, digest: Digest, bytes: u64) -> Pieces {
+        Pieces {
+            store,
+            digest,
+            next: 0,
+            bytes_left: bytes,
+            reading: None,
+        }
+    }
+
+    fn read(&mut self) -> Reading {
+        let (store, digest, number) = (self.store.clone(), self.digest, self.next);
+        self.next += 1;
+        Box::pin(async move { store.component_piece(digest, number).await })
+    }
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if self.bytes_left == 0 {
+            return Poll::Ready(None);
+        }
+        let mut reading = match self.reading.take() {
+            Some(reading) => reading,
+            None => self.read(),
+        };
+        let Poll::Ready(read) = reading.as_mut().poll(context) else {
+            self.reading = Some(reading);
+            return Poll::Pending;
+        };
+        Poll::Ready(Some(match read {
+            Ok(Some(piece)) if !piece.is_empty() => {
+                self.bytes_left = self.bytes_left.saturating_sub(piece.len() as u64);
+                Ok(Frame::data(piece))
+            }
+            // Its version was deleted under way: what came so far is shorter than was announced.
+            Ok(_) => Err(Cut::Gone),
+            Err(failure) => Err(failure.into()),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes_left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes_left)
+    }
+}

@@ -1,0 +1,144 @@
+//! The bytes of components, stored and removed piece by piece, a commit each.
+//!
+//! A component whose last version is deleted is marked in that commit, and its pieces are removed after it: what is marked is not there for
+//! anybody, and a start goes on removing it. Bytes that are uploaded again meanwhile are there again once all of their pieces are.
+
+use bytes::Bytes;
+use hookmill_domain::digest::Digest;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::StoreError;
+use crate::desk::Desk;
+use crate::store::Store;
+
+/// A component is stored in pieces of this size, a commit each, so that none of them stalls its neighbours.
+const PIECE_BYTES: usize = 512 * 1024;
+/// Pieces that are removed in one commit.
+const REMOVED_AT_ONCE: usize = 4;
+
+/// How many bytes a component has; `None` if it is not stored whole.
+fn stored_bytes(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<usize>> {
+    connection
+        .prepare_cached("SELECT bytes FROM component WHERE digest = ?1 AND bytes >= 0")?
+        .query_row([digest.as_bytes()], |row| row.get(0))
+        .optional()
+}
+
+impl Desk<'_> {
+    pub(crate) fn has_component(&self, digest: Digest) -> rusqlite::Result<bool> {
+        Ok(stored_bytes(self.connection, digest)?.is_some())
+    }
+
+    /// Marks a component for removal, unless a version has its bytes. Says whether it is to be removed.
+    pub(crate) fn leave_component(&self, digest: Digest) -> rusqlite::Result<bool> {
+        let left = self
+            .connection
+            .prepare_cached(
+                "UPDATE component SET bytes = -1
+                 WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM plugin_version WHERE digest = ?1 AND deleted_at IS NULL)",
+            )?
+            .execute([digest.as_bytes()])?;
+        Ok(left > 0)
+    }
+
+    fn remove_pieces(&self, digest: Digest) -> rusqlite::Result<bool> {
+        let leaving = self
+            .connection
+            .prepare_cached("SELECT 1 FROM component WHERE digest = ?1 AND bytes < 0")?
+            .exists([digest.as_bytes()])?;
+        if !leaving {
+            return Ok(false);
+        }
+        let removed = self
+            .connection
+            .prepare_cached("DELETE FROM component_piece WHERE key IN (SELECT key FROM component_piece WHERE digest = ?1 LIMIT ?2)")?
+            .execute(params![digest.as_bytes(), REMOVED_AT_ONCE])?;
+        if removed < REMOVED_AT_ONCE {
+            self.connection
+                .prepare_cached("DELETE FROM component WHERE digest = ?1")?
+                .execute([digest.as_bytes()])?;
+        }
+        Ok(removed == REMOVED_AT_ONCE)
+    }
+}
+
+impl Store {
+    /// Stores a component's bytes, if they are not there. Large ones take several commits. While the same bytes are being removed it may be
+    /// that they are not there in the end: a version that is added then says so.
+    pub async fn put_component(&self, digest: Digest, bytes: Bytes) -> Result<(), StoreError> {
+        if self.read(move |connection| stored_bytes(connection, digest)).await?.is_some() {
+            return Ok(());
+        }
+        for (number, start) in (0..bytes.len()).step_by(PIECE_BYTES).enumerate() {
+            let piece = bytes.slice(start..bytes.len().min(start + PIECE_BYTES));
+            self.write(move |desk| {
+                // Two uploads of the same bytes write the same pieces.
+                desk.connection
+                    .prepare_cached("INSERT OR IGNORE INTO component_piece (digest, number, piece) VALUES (?1, ?2, ?3)")?
+                    .execute(params![digest.as_bytes(), number, &piece[..]])?;
+                Ok(())
+            })
+            .await?;
+        }
+        let length = bytes.len();
+        self.write(move |desk| {
+            desk.connection
+                .prepare_cached(
+                    "INSERT INTO component (digest, bytes)
+                     SELECT ?1, ?2 WHERE (SELECT sum(length(piece)) FROM component_piece WHERE digest = ?1) = ?2
+                     ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes",
+                )?
+                .execute(params![digest.as_bytes(), length])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The bytes of a component; `None` if it is not stored.
+    pub async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
+        self.read(move |connection| {
+            let Some(length) = stored_bytes(connection, digest)? else {
+                return Ok(None);
+            };
+            let mut bytes: Vec<u8> = Vec::with_capacity(length);
+            let mut read = connection.prepare_cached("SELECT piece FROM component_piece WHERE digest = ?1 ORDER BY number")?;
+            let mut rows = read.query([digest.as_bytes()])?;
+            while let Some(row) = rows.next()? {
+                bytes.extend_from_slice(row.get_ref(0)?.as_blob().map_err(crate::wire::unreadable)?);
+            }
+            // Between the two reads it may have begun to be removed.
+            Ok((bytes.len() == length).then(|| Bytes::from(bytes)))
+        })
+        .await
+    }
+
+    /// A piece of a component's bytes, by its number from 0, for those who ask by the API: so a download holds one piece at a time. `None`:
+    /// there is none of that number, or the component is not stored any more.
+    pub async fn component_piece(&self, digest: Digest, number: u32) -> Result<Option<Bytes>, StoreError> {
+        self.read_list(move |connection| {
+            let piece: Option<Vec<u8>> = connection
+                .prepare_cached(
+                    "SELECT p.piece FROM component c JOIN component_piece p ON p.digest = c.digest
+                     WHERE c.digest = ?1 AND c.bytes >= 0 AND p.number = ?2",
+                )?
+                .query_row(params![digest.as_bytes(), number], |row| row.get(0))
+                .optional()?;
+            Ok(piece.map(Bytes::from))
+        })
+        .await
+    }
+
+    /// Removes some of the pieces of a component that is to be removed. Says whether there may be more.
+    pub async fn remove_component_some(&self, digest: Digest) -> Result<bool, StoreError> {
+        self.write(move |desk| desk.remove_pieces(digest)).await
+    }
+
+    /// Components that are to be removed and are not yet, for a start.
+    pub async fn leaving_components(&self) -> Result<Vec<Digest>, StoreError> {
+        self.read(|connection| {
+            let mut list = connection.prepare("SELECT digest FROM component WHERE bytes < 0")?;
+            list.query_map([], |row| row.get(0).map(Digest::from_bytes))?.collect()
+        })
+        .await
+    }
+}
