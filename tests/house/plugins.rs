@@ -2,10 +2,13 @@
 //! receiver then gets.
 
 mod answers;
+mod deletions;
 mod integrations;
+mod overtaken;
 mod owners;
 mod trials;
 mod uploads;
+mod versions;
 
 use serde_json::{Value, json};
 

@@ -47,6 +47,14 @@ impl Client {
         }
     }
 
+    /// The same key at a host that has been started again.
+    pub fn with_host(&self, host: &super::host::Host) -> Client {
+        Client {
+            address: host.operator.address,
+            ..self.clone()
+        }
+    }
+
     /// One call. `None`: the host could not be reached, or went away.
     pub async fn try_call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Option<Answer> {
         let stream = TcpStream::connect(self.address).await.ok()?;
