@@ -276,25 +276,25 @@ fn after(now: Time, wait: Option<Duration>) -> Time {
     wait.map_or(now, |wait| now.plus_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
 }
 
-/// 410 Gone: nothing is sent to the target any more until its integration is changed. Answers whether that is on disk: what is held for a
-/// target that is not known to be gone would wait for ever.
+/// 410 Gone: nothing is sent to the target any more until its integration is changed. Answers whether the target is known to be gone: what is
+/// held for one that is not, since its URL has been changed meanwhile or the store could not, would wait for ever.
 async fn gone(inner: &Arc<Inner>, reach: &Reach, sending: &Sending) -> bool {
     info!(integration = %reach.live.id, delivery = %sending.id, "the receiver answered 410: its target is disabled");
     let integration = sending.delivery.run.integration;
     let Some((target, _)) = reach.target(sending.target()) else {
-        return true;
-    };
-    let url = target.url.as_str().to_owned();
-    if let Err(failure) = inner
-        .store
-        .set_target_gone(integration, sending.target().map(str::to_owned), url, inner.clock.now())
-        .await
-    {
-        warn!(integration = %reach.live.id, error = %failure, "a target that is gone could not be disabled");
         return false;
+    };
+    let (name, url) = (sending.target().map(str::to_owned), target.url.as_str().to_owned());
+    match inner.store.set_target_gone(integration, name, url, inner.clock.now()).await {
+        Ok(is_gone) => {
+            inner.caches.forget_reach(integration);
+            is_gone
+        }
+        Err(failure) => {
+            warn!(integration = %reach.live.id, error = %failure, "a target that is gone could not be disabled");
+            false
+        }
     }
-    inner.caches.forget_reach(integration);
-    true
 }
 
 fn outgoing(inner: &Arc<Inner>, reach: &Reach, target: &LiveTarget, way: &Way, sending: &Sending) -> Result<Outgoing, String> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::ids::IntegrationId;
 use hookmill_domain::integration::{
-    Draft, Facts, Hold, Integration, IntegrationKey, Live, OrganizationKey, PluginOwner, PluginRef, Revision, SecretBytes,
+    Draft, Facts, Hold, Integration, IntegrationKey, Live, LiveTarget, OrganizationKey, PluginOwner, PluginRef, Revision, SecretBytes,
 };
 use hookmill_domain::key::Key;
+use hookmill_domain::names::TargetName;
 use hookmill_domain::revision::{Pinned, Snapshot};
 use hookmill_domain::time::Time;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -455,7 +456,7 @@ impl Store {
     }
 
     /// Marks a target as gone, since its receiver answered 410: nothing is sent to it until the integration is changed.
-    pub async fn set_target_gone(&self, key: IntegrationKey, target: Option<String>, url: String, now: Time) -> Result<(), StoreError> {
+    pub async fn set_target_gone(&self, key: IntegrationKey, target: Option<String>, url: String, now: Time) -> Result<bool, StoreError> {
         let keyring = self.keyring();
         self.write(move |desk| {
             let row = desk
@@ -463,18 +464,23 @@ impl Store {
                 .prepare_cached(&format!("SELECT {COLUMNS} FROM integration WHERE key = ?1 AND deleted_at IS NULL"))?
                 .query_row([key.0], read_row)
                 .optional()?;
-            let Some(row) = row else { return Ok(()) };
+            let Some(row) = row else { return Ok(false) };
             let (mut integration, _) = row.integration(&keyring)?;
-            for found in &mut integration.draft.targets {
-                // An answer to a URL that has been changed since says nothing of the new one.
-                found.gone |= found.name.as_ref().map(|name| name.as_str()) == target.as_deref() && found.url.as_str() == url;
+            // An answer to a URL that has been changed since says nothing of the new one.
+            let is_meant =
+                |found: &&mut LiveTarget| found.name.as_ref().map(TargetName::as_str) == target.as_deref() && found.url.as_str() == url;
+            let Some(found) = integration.draft.targets.iter_mut().find(is_meant) else {
+                return Ok(false);
+            };
+            if std::mem::replace(&mut found.gone, true) {
+                return Ok(true);
             }
             let body = wire::draft_to_row(&integration.draft, &integration.plugin);
             desk.connection.execute(
                 "UPDATE integration SET version = version + 1, updated_at = ?2, body = ?3 WHERE key = ?1",
                 params![key.0, now.millis(), body],
             )?;
-            Ok(())
+            Ok(true)
         })
         .await
     }
