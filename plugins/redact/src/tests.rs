@@ -260,7 +260,15 @@ fn what_stands_beside_the_data_stays() {
 
 #[test]
 fn data_that_can_not_be_followed_is_refused_without_a_word_of_it() {
-    for data in ["", "{", r#"{"a":"#, r#"{"a" "secret"}"#, r#"{"a":"secret"#, "{secret:1}", r#"{"a":1 "b":2}"#] {
+    for data in [
+        "",
+        "{",
+        r#"{"a":"#,
+        r#"{"a" "secret"}"#,
+        r#"{"a":"secret"#,
+        "{secret:1}",
+        r#"{"a":1 "b":2}"#,
+    ] {
         let said = redacted(data, &drop(&["/data/a"]));
         assert!(said.starts_with("reject: the data can not be followed"), "{data}: {said}");
         assert!(!said.contains("secret"), "{said}");
