@@ -9,7 +9,7 @@ use anyhow::Context;
 use hookmill_builder::{Options, build_all};
 
 /// The plugins whose components stand in the repository.
-const COMMITTED: [&str; 2] = ["passthrough", "flatten"];
+const COMMITTED: [&str; 4] = ["passthrough", "flatten", "filter", "redact"];
 
 fn main() -> anyhow::Result<()> {
     let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");

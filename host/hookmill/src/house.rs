@@ -31,9 +31,11 @@ pub(crate) const COMPILE_COMMAND: &str = "compile-component";
 const COMPILER_ENV: [(&str, &str); 1] = [("MIMALLOC_ARENA_RESERVE", "32MiB")];
 
 /// The plugins that every host has.
-const BUILT_IN: [(&str, &[u8]); 2] = [
+const BUILT_IN: [(&str, &[u8]); 4] = [
     ("passthrough", include_bytes!("../../../plugins/passthrough/passthrough.wasm")),
     ("flatten", include_bytes!("../../../plugins/flatten/flatten.wasm")),
+    ("filter", include_bytes!("../../../plugins/filter/filter.wasm")),
+    ("redact", include_bytes!("../../../plugins/redact/redact.wasm")),
 ];
 
 /// The shortest text of an operator's key that is chosen by hand.

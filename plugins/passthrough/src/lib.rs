@@ -5,6 +5,7 @@
 //! payload is written into one allocation.
 
 use hookmill_plugin::{Event, Integration, Outcome, Plugin, Request, Result};
+use payload::payload;
 
 struct Passthrough;
 
@@ -15,64 +16,6 @@ impl Plugin for Passthrough {
 }
 
 hookmill_plugin::export!(Passthrough, panics = silent);
-
-/// What the fixed parts of a payload come to, with room for a few escapes.
-const FRAME_BYTES: usize = 96;
-
-fn payload(event: &Event) -> String {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let names_bytes = event.kind.len() + event.organization.len() + optional(&event.inbox) + optional(&event.project);
-    let mut payload = String::with_capacity(FRAME_BYTES + names_bytes + event.data.len());
-    payload.push_str("{\"event\": ");
-    push_string(&mut payload, &event.kind);
-    payload.push_str(", \"organization\": ");
-    push_string(&mut payload, &event.organization);
-    if let Some(inbox) = &event.inbox {
-        payload.push_str(", \"inbox\": ");
-        push_string(&mut payload, inbox);
-    }
-    if let Some(project) = &event.project {
-        payload.push_str(", \"project\": ");
-        push_string(&mut payload, project);
-    }
-    payload.push_str(", \"data\": ");
-    payload.push_str(&event.data);
-    payload.push('}');
-    payload
-}
-
-/// Writes text as a JSON string: quotes, backslashes and control characters escaped, everything else as it is.
-fn push_string(out: &mut String, text: &str) {
-    out.push('"');
-    if text.bytes().any(needs_escape) {
-        text.chars().for_each(|char| push_escaped(out, char));
-    } else {
-        out.push_str(text);
-    }
-    out.push('"');
-}
-
-fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
-fn push_escaped(out: &mut String, char: char) {
-    match char {
-        '"' => out.push_str("\\\""),
-        '\\' => out.push_str("\\\\"),
-        '\0'..='\x1f' => {
-            out.push_str("\\u00");
-            out.push(hex_digit(char as u32 >> 4));
-            out.push(hex_digit(char as u32));
-        }
-        _ => out.push(char),
-    }
-}
-
-/// The digit of the lowest four bits.
-fn hex_digit(number: u32) -> char {
-    char::from(b"0123456789abcdef"[number as usize & 0xf])
-}
 
 #[cfg(test)]
 mod tests {

@@ -39,8 +39,8 @@ async fn an_organization_sees_its_own_and_the_hosts() {
     first.plugin("flatten", wat("label", "own")).await;
     host.operator.plugin("shared", wat("label", "all")).await;
     let names = async |client: &Client, query: &str| all(client, &format!("/plugins?limit=2{query}"), "", "name").await;
-    let hosts = ["flatten", "passthrough", "shared"];
-    let firsts = ["flatten", "mine", "flatten", "passthrough", "shared"];
+    let hosts = ["filter", "flatten", "passthrough", "redact", "shared"];
+    let firsts = ["flatten", "mine", "filter", "flatten", "passthrough", "redact", "shared"];
     assert_eq!(names(&host.operator, "").await, hosts);
     assert_eq!(names(&second, "").await, hosts);
     assert_eq!(names(&first, "").await, firsts);

@@ -18,7 +18,7 @@ fn committed_components_are_what_their_sources_make() {
         target_dir: None,
     };
     let recorded = fs::read_to_string(plugins.join("toolchain.txt")).expect("the toolchain is recorded");
-    for built in build_all(&plugins, &["passthrough", "flatten"], &options).expect("the plugins build") {
+    for built in build_all(&plugins, &["passthrough", "flatten", "filter", "redact"], &options).expect("the plugins build") {
         let committed = plugins.join(&built.package).join(format!("{}.wasm", built.package));
         let committed = fs::read(&committed).expect("the component stands in the repository");
         let rebuilt = fs::read(&built.component_path).expect("it was built");
