@@ -1,6 +1,6 @@
 //! Addresses that the operator has not opened.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::refused;
 use crate::parts::host::{Host, Options, text};
