@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backoff;
+mod commands;
 mod disk;
 mod hostile;
 mod integrations;

@@ -15,10 +15,8 @@ mod plan;
 mod play;
 mod programme;
 mod receiver;
-mod screen;
 mod verdict;
 
 pub(crate) use play::{Played, play};
 pub(crate) use programme::{arrived, closing, ending, opening, sections};
 pub(crate) use receiver::Receiver;
-pub(crate) use screen::Screen;

@@ -1,17 +1,10 @@
-//! `hookmill plugin`
+//! `hookmill plugin build`
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
-
-/// What can be done with plugins.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Plugin {
-    /// Builds a plugin crate into a component
-    Build(Build),
-}
+use clap::Args;
 
 /// Builds with the wasm target of the Rust toolchain where it is there, else with what else can build for it.
 #[derive(Debug, Args)]
@@ -24,17 +17,8 @@ pub(crate) struct Build {
     output: Option<PathBuf>,
 }
 
-impl Plugin {
-    /// Carries it out.
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        match self {
-            Plugin::Build(build) => build.run(),
-        }
-    }
-}
-
 impl Build {
-    fn run(self) -> anyhow::Result<ExitCode> {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let built = hookmill_builder::build(&self.folder, &hookmill_builder::Options::default())?;
         let place = match self.output {
             Some(output) => {

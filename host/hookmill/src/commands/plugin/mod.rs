@@ -1,0 +1,32 @@
+//! `hookmill plugin`: what a plugin's author does, from a new project to a version on a host.
+//!
+//! What is judged here is judged by the host's own code: an upload's inspection, an event's envelope, a call and its limits, the rules of
+//! what a plugin may ask for. Nothing here opens a data folder; a host is reached by its API alone.
+
+mod build;
+mod check;
+mod component;
+mod workshop;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+/// What can be done with plugins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// Builds a plugin crate into a component
+    Build(build::Build),
+    /// Judges a component as an upload does
+    Check(check::Check),
+}
+
+impl Plugin {
+    /// Carries it out.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Plugin::Build(build) => build.run(),
+            Plugin::Check(check) => check.run(),
+        }
+    }
+}
