@@ -9,13 +9,12 @@ use std::thread::JoinHandle;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use hookmill_domain::digest::Digest;
-use hookmill_domain::key::Key;
 use hookmill_domain::names::TargetName;
-use hookmill_domain::outcome::{CallFacts, Fault, Outcome, ParkCode};
-use hookmill_domain::request::{Request, plan};
+use hookmill_domain::outcome::{CallFacts, Fault, ParkCode};
+use hookmill_domain::request::{Decided, Request, decide};
+use hookmill_domain::seed::seed;
 use hookmill_plugin_room::{Call, Called, Component, give_way};
 use hookmill_store::{DeliveryRef, Record, RunEnd, RunFacts, run_source};
-use sha2::Digest as _;
 use tracing::error;
 
 use crate::deliver::held;
@@ -139,16 +138,11 @@ async fn process(inner: &Arc<Inner>, run: Run) -> End {
         },
     };
     let Called { outcome, facts } = call(inner, &component, &run).await;
-    let what = match outcome {
+    let what = match outcome.and_then(|answer| decide(answer, &run.pinned.facts)) {
+        Ok(Decided::Requests(requests)) => What::Requests(requests),
+        Ok(Decided::Skipped(reason)) => What::Skipped(reason),
         Err(fault) if fault.code == ParkCode::Unavailable => return unavailable(inner, run, fault).await,
         Err(fault) => What::Parked(fault),
-        Ok(Outcome::Skip(reason)) => What::Skipped(reason),
-        Ok(Outcome::Reject(reason)) => What::Parked(Fault::new(ParkCode::Rejected, reason)),
-        Ok(Outcome::Deliver(requests)) if requests.is_empty() => What::Skipped("the plugin asked for no request".to_owned()),
-        Ok(Outcome::Deliver(requests)) => match plan(requests, &run.pinned.facts) {
-            Ok(requests) => What::Requests(requests),
-            Err(fault) => What::Parked(fault),
-        },
     };
     end(run, facts, what)
 }
@@ -338,15 +332,4 @@ async fn call(inner: &Arc<Inner>, component: &Component, run: &Run) -> Called {
         seed: seed(event.key, &event_id, &integration_id, run.run.generation),
     };
     inner.plugins.transform(component, &call).await
-}
-
-/// Where a plugin's random numbers come from: the event, the integration, and the revision by way of the generation, which has one.
-fn seed(key: Key, event: &str, integration: &str, generation: u32) -> [u8; 32] {
-    let mut hash = sha2::Sha256::new();
-    hash.update(b"hookmill seed 1\0");
-    hash.update(key.as_i64().to_be_bytes());
-    hash.update(event);
-    hash.update(integration);
-    hash.update(generation.to_be_bytes());
-    hash.finalize().into()
 }

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod demo;
 mod house;
+mod json;
 mod screen;
 mod telemetry;
 

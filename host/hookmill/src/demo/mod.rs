@@ -10,7 +10,6 @@
 //! is printed, and all waits, bodies and queues have a maximum.
 
 mod client;
-mod json;
 mod plan;
 mod play;
 mod programme;

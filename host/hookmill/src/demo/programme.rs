@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::json::shorten;
 use super::plan::{ORGANIZATION, REVIEW_BELOW, ROUTES, Route, SAMPLES, Shape};
 use super::play::{Attempt, Parcel, Played};
 use super::receiver::Arrival;
 use super::verdict::{Verdict, judge};
+use crate::json::shorten;
 use crate::screen::{Piece, Screen, bad, columns, faint, good, name, odd, plain, strong};
 
 /// Where everything begins but the titles.

@@ -6,6 +6,7 @@
 mod build;
 mod check;
 mod component;
+mod run;
 mod workshop;
 
 use std::process::ExitCode;
@@ -19,6 +20,8 @@ pub(crate) enum Plugin {
     Build(build::Build),
     /// Judges a component as an upload does
     Check(check::Check),
+    /// Runs a component on events, and shows what would be sent
+    Run(run::Run),
 }
 
 impl Plugin {
@@ -27,6 +30,7 @@ impl Plugin {
         match self {
             Plugin::Build(build) => build.run(),
             Plugin::Check(check) => check.run(),
+            Plugin::Run(run) => run.run(),
         }
     }
 }
