@@ -65,6 +65,11 @@ impl Piece {
         }
     }
 
+    /// What is printed of it, but for its style.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The columns that it takes, if each character takes one.
     pub(crate) fn columns(&self) -> usize {
         self.text.chars().count()

@@ -6,6 +6,7 @@
 mod build;
 mod check;
 mod component;
+mod push;
 mod run;
 mod workshop;
 
@@ -22,6 +23,8 @@ pub(crate) enum Plugin {
     Check(check::Check),
     /// Runs a component on events, and shows what would be sent
     Run(run::Run),
+    /// Uploads a component to a host
+    Push(push::Push),
 }
 
 impl Plugin {
@@ -31,6 +34,7 @@ impl Plugin {
             Plugin::Build(build) => build.run(),
             Plugin::Check(check) => check.run(),
             Plugin::Run(run) => run.run(),
+            Plugin::Push(push) => push.run(),
         }
     }
 }
