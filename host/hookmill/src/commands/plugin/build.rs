@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 
-/// Builds with the wasm target of the Rust toolchain where it is there, else with what else can build for it.
+/// A crate is built with the wasm target of the Rust toolchain where it is there, else with what else can build for it. A project in
+/// JavaScript or Python wants npm, or Python with pip, which fetch the tools that it names into its folder.
 #[derive(Debug, Args)]
 pub(crate) struct Build {
-    /// The crate's folder
+    /// The project's folder
     #[arg(default_value = ".", value_name = "DIR")]
     folder: PathBuf,
     /// Where to copy the component to
@@ -19,13 +20,13 @@ pub(crate) struct Build {
 
 impl Build {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let built = hookmill_builder::build(&self.folder, &hookmill_builder::Options::default())?;
+        let built = hookmill_builder::build_project(&self.folder, &hookmill_builder::Options::default())?;
         let place = match self.output {
             Some(output) => {
-                std::fs::copy(&built.component_path, &output).with_context(|| format!("can not write {}", output.display()))?;
+                std::fs::copy(&built.path, &output).with_context(|| format!("can not write {}", output.display()))?;
                 output
             }
-            None => built.component_path,
+            None => built.path,
         };
         println!("{} ({} bytes)", place.display(), built.size_bytes);
         Ok(ExitCode::SUCCESS)

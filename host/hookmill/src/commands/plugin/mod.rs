@@ -6,6 +6,7 @@
 mod build;
 mod check;
 mod component;
+mod new;
 mod push;
 mod run;
 mod workshop;
@@ -17,7 +18,9 @@ use clap::Subcommand;
 /// What can be done with plugins.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
-    /// Builds a plugin crate into a component
+    /// Makes a new project
+    New(new::New),
+    /// Builds a project into a component
     Build(build::Build),
     /// Judges a component as an upload does
     Check(check::Check),
@@ -31,6 +34,7 @@ impl Plugin {
     /// Carries it out.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Plugin::New(new) => new.run(),
             Plugin::Build(build) => build.run(),
             Plugin::Check(check) => check.run(),
             Plugin::Run(run) => run.run(),
