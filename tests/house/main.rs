@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backoff;
+mod commands;
 mod demo;
 mod disk;
 mod hostile;

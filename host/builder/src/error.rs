@@ -71,6 +71,34 @@ pub enum BuildError {
         /// Why not.
         source: anyhow::Error,
     },
+    /// A tool is not there.
+    #[error("there is no {tool} here: {hint}")]
+    NoTool {
+        /// How it is called.
+        tool: String,
+        /// Where it comes from.
+        hint: &'static str,
+    },
+    /// A tool failed; it has said why on stderr.
+    #[error("{tool} failed")]
+    Tool {
+        /// How it is called.
+        tool: String,
+    },
+    /// What describes a project can not be read.
+    #[error("could not understand {path}")]
+    Project {
+        /// The file.
+        path: PathBuf,
+        /// What did not fit.
+        source: serde_json::Error,
+    },
+    /// The folder holds nothing that could be built.
+    #[error("{dir} holds no plugin: neither a Cargo.toml nor a hookmill.json; `hookmill plugin new` makes a project", dir = dir.display())]
+    NoProject {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// A file could not be read or written.
     #[error("could not use {path}")]
     File {

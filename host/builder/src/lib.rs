@@ -1,5 +1,9 @@
-//! Turns a plugin crate into a component.
+//! Makes plugin projects, and turns them into components.
 //!
+//! [`create`] writes a project that builds as it stands. [`build_project`] builds a project's folder: a crate of Rust, or one in JavaScript
+//! or Python, which the tools of the Bytecode Alliance put into a component together with an engine; npm and pip fetch these tools.
+//!
+//! # Crates
 //! In goes the folder of a crate that exports a plugin, out comes a file: cargo builds the crate for
 //! `wasm32-unknown-unknown` with whatever compiler of this machine can, and the core module is wrapped into a component
 //! in this process. No tool beyond cargo, a compiler and its linker is needed.
@@ -8,11 +12,14 @@
 //! folder that it is built in, nor on the flags, wrappers and variables of whatever called this. (On systems without
 //! `/bin/sh` the folder does matter.)
 //!
-//! It never runs what it has built.
+//! It never runs what it has built; the tools for JavaScript and Python run what stands outside of functions, inside of their sandbox.
 
 mod cargo;
 mod component;
+mod create;
 mod error;
+mod project;
+mod scripts;
 mod toolchain;
 mod wrapper;
 
@@ -20,7 +27,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+pub use create::{CreateError, create};
 pub use error::BuildError;
+pub use project::{Component, Language, build_project};
 pub use toolchain::Toolchain;
 
 /// How to build.

@@ -1,6 +1,8 @@
 //! An event as a client posts it. `data` is never parsed into values: it is checked for its form and one `id`, and kept as the bytes
 //! that came.
 
+mod lines;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::names::{ClientEventId, Kind, OrganizationName, ProductId};
+
+pub use lines::parse_lines;
 
 /// The catalogue of event kinds, from the host's configuration. It grows; it is never an enum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod request;
 pub mod revision;
 pub mod schedule;
+pub mod seed;
 pub mod state;
 pub mod target;
 pub mod time;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::integration::{Facts, TargetFacts};
 use crate::names::TargetName;
-use crate::outcome::{Fault, GuestRequest, Method, ParkCode};
+use crate::outcome::{Fault, GuestRequest, Method, Outcome, ParkCode};
 use crate::target;
 
 /// One request as it was decided: what attempts send beside the target's URL, its headers and the signature, which are read live.
@@ -89,6 +89,25 @@ impl Request {
             content_type: self.content_type.as_str().into(),
         };
         serde_json::to_vec(&head).expect("a head is texts and lists of them")
+    }
+}
+
+/// What a plugin's answer comes to, if it does not park the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decided {
+    /// These requests are owed: at least one.
+    Requests(Vec<Request>),
+    /// Nothing is owed: why.
+    Skipped(String),
+}
+
+/// Decides what comes of a plugin's answer. A reject parks the run, as does a request that breaks a rule.
+pub fn decide(answer: Outcome, facts: &Facts) -> Result<Decided, Fault> {
+    match answer {
+        Outcome::Skip(reason) => Ok(Decided::Skipped(reason)),
+        Outcome::Reject(reason) => Err(Fault::new(ParkCode::Rejected, reason)),
+        Outcome::Deliver(requests) if requests.is_empty() => Ok(Decided::Skipped("the plugin asked for no request".to_owned())),
+        Outcome::Deliver(requests) => plan(requests, facts).map(Decided::Requests),
     }
 }
 
@@ -225,6 +244,19 @@ mod tests {
         let full = plan(vec![full], &facts()).expect("allowed").remove(0);
         assert_eq!(Request::thaw(&full.freeze()).expect("it was just frozen"), full);
         assert!(Request::thaw(&Bytes::from_static(b"{}\n")).is_err());
+    }
+
+    #[test]
+    fn answers_are_decided() {
+        let decided = |answer| decide(answer, &facts()).map_err(|fault| (fault.code, fault.message));
+        let skipped = |reason: &str| Ok(Decided::Skipped(reason.to_owned()));
+        assert!(matches!(decided(Outcome::Deliver(vec![wish()])), Ok(Decided::Requests(requests)) if requests.len() == 1));
+        assert_eq!(decided(Outcome::Deliver(Vec::new())), skipped("the plugin asked for no request"));
+        assert_eq!(decided(Outcome::Skip("why".to_owned())), skipped("why"));
+        assert_eq!(
+            decided(Outcome::Reject("why".to_owned())),
+            Err((ParkCode::Rejected, "why".to_owned()))
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Points in time, as whole milliseconds since the Unix epoch.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z. Shown and serialized as RFC 3339 in UTC with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -37,6 +38,22 @@ impl Time {
     }
 }
 
+/// Says that a text is not a time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a time by RFC 3339 between 1970 and {}, such as 2030-01-31T12:00:00.000Z", Time::MAX)]
+pub struct NotATime;
+
+/// RFC 3339; what is finer than a millisecond is cut.
+impl FromStr for Time {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Time, NotATime> {
+        let at: jiff::Timestamp = text.parse().map_err(|_| NotATime)?;
+        let time = Time::from_millis(at.as_millisecond());
+        if time.0 == at.as_millisecond() { Ok(time) } else { Err(NotATime) }
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = jiff::Timestamp::from_millisecond(self.0).expect("clamped to the years 1970 to 2248");
@@ -59,6 +76,21 @@ mod tests {
         assert_eq!(Time::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Time::from_millis(1_790_000_000_120).to_string(), "2026-09-21T14:13:20.120Z");
         assert_eq!(Time::MAX.to_string(), "2248-09-26T15:10:22.207Z");
+    }
+
+    #[test]
+    fn read_from_rfc_3339() {
+        for (text, millis) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2026-09-21T14:13:20.120Z", 1_790_000_000_120),
+            ("2026-09-21T16:13:20.1209+02:00", 1_790_000_000_120),
+        ] {
+            assert_eq!(text.parse(), Ok(Time::from_millis(millis)), "{text}");
+        }
+        assert_eq!(Time::MAX.to_string().parse(), Ok(Time::MAX));
+        for text in ["", "2026", "2026-09-21T14:13:20", "1969-12-31T23:59:59Z", "2300-01-01T00:00:00Z"] {
+            assert_eq!(text.parse::<Time>(), Err(NotATime), "{text}");
+        }
     }
 
     #[test]

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::Facts;
-use hookmill_domain::key::Key;
 use hookmill_domain::names::{OrganizationName, TargetName};
 use hookmill_domain::outcome::{CallFacts, Fault, Outcome, ParkCode};
-use hookmill_domain::request::{Request, plan};
+use hookmill_domain::request::{Decided, Request, decide};
 use hookmill_domain::revision::Pinned;
+use hookmill_domain::seed::seed;
 use hookmill_plugin_room::{Call, Called, Component, Plugins};
 use hookmill_store::Event;
-use sha2::Digest as _;
 use tracing::error;
 
 use crate::river::Inner;
@@ -40,15 +39,10 @@ pub enum Came {
 
 /// Judges a plugin's answer by the integration's facts.
 pub(crate) fn came_of(answer: Result<Outcome, Fault>, facts: &Facts) -> Came {
-    match answer {
+    match answer.and_then(|answer| decide(answer, facts)) {
+        Ok(Decided::Requests(requests)) => Came::Requests(requests),
+        Ok(Decided::Skipped(reason)) => Came::Skipped(reason),
         Err(fault) => Came::Parked(fault),
-        Ok(Outcome::Skip(reason)) => Came::Skipped(reason),
-        Ok(Outcome::Reject(reason)) => Came::Parked(Fault::new(ParkCode::Rejected, reason)),
-        Ok(Outcome::Deliver(requests)) if requests.is_empty() => Came::Skipped("the plugin asked for no request".to_owned()),
-        Ok(Outcome::Deliver(requests)) => match plan(requests, facts) {
-            Ok(requests) => Came::Requests(requests),
-            Err(fault) => Came::Parked(fault),
-        },
     }
 }
 
@@ -118,15 +112,4 @@ pub(crate) async fn call(plugins: &Plugins, component: &Component, of: Subject<'
         seed: seed(event.key, &event_id, &integration_id, of.generation),
     };
     plugins.transform(component, &call).await
-}
-
-/// Where a plugin's random numbers come from: the event, the integration, and the revision by way of the generation, which has one.
-fn seed(key: Key, event: &str, integration: &str, generation: u32) -> [u8; 32] {
-    let mut hash = sha2::Sha256::new();
-    hash.update(b"hookmill seed 1\0");
-    hash.update(key.as_i64().to_be_bytes());
-    hash.update(event);
-    hash.update(integration);
-    hash.update(generation.to_be_bytes());
-    hash.finalize().into()
 }

@@ -99,8 +99,8 @@ pub(crate) struct Flags {
     pub(crate) egress: Option<Egress>,
 }
 
-/// Variables of the environment that begin like settings and are none.
-const NOT_SETTINGS: [&str; 3] = ["operator_key", "keyring", "config"];
+/// Variables of the environment that begin like settings and are none. `HOOKMILL_URL` and `HOOKMILL_KEY` are of those who call a host.
+const NOT_SETTINGS: [&str; 5] = ["operator_key", "keyring", "config", "url", "key"];
 
 /// Whether Kubernetes has made a variable, of a service that is called `hookmill`: it tells each container of every service.
 /// <https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables>

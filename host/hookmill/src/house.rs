@@ -74,9 +74,7 @@ impl House {
             .plugin_threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2));
 
-        let mut compiler = CompilerCommand::this_program([COMPILE_COMMAND]).context("this program can not be found")?;
-        compiler.env = COMPILER_ENV.map(|(name, value)| (name.into(), value.into())).into();
-        let mut settings = Settings::new(config.data.join("artifacts"), compiler);
+        let mut settings = Settings::new(config.data.join("artifacts"), compiler()?);
         settings.limits = config.limits.plugin.clone();
         settings.threads = u32::try_from(threads).unwrap_or(1);
         let plugins = Plugins::open(settings)?;
@@ -137,6 +135,13 @@ impl House {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// How this program compiles components: in a child process of itself.
+pub(crate) fn compiler() -> anyhow::Result<CompilerCommand> {
+    let mut compiler = CompilerCommand::this_program([COMPILE_COMMAND]).context("this program can not be found")?;
+    compiler.env = COMPILER_ENV.map(|(name, value)| (name.into(), value.into())).into();
+    Ok(compiler)
 }
 
 async fn until_true(mut flag: watch::Receiver<bool>) {

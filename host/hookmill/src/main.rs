@@ -8,6 +8,8 @@ mod commands;
 mod config;
 mod demo;
 mod house;
+mod json;
+mod screen;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
@@ -32,10 +33,29 @@ pub struct Inspection {
     pub schema: Option<String>,
     /// The names of what it imports.
     pub imports: Vec<String>,
+    /// The names of what it exports; the contract's are among them.
+    pub exports: Vec<String>,
     /// Its size.
     pub component_bytes: u64,
     /// The size of what it was compiled to.
     pub artifact_bytes: u64,
+    /// How long compiling took, its wait for a turn included.
+    pub compile_ms: u64,
+    /// What every call of it begins with.
+    pub needs: Needs,
+}
+
+/// What a component has before it is called: all its core modules' together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Memories.
+    pub memories: u32,
+    /// Bytes of these memories when a fresh instance has started.
+    pub memory_bytes: u64,
+    /// Tables.
+    pub tables: u32,
+    /// Elements of the largest table when it is made.
+    pub table_elements: u64,
     /// Whether it needs the larger slots that interpreted languages do.
     pub is_large: bool,
 }
@@ -58,28 +78,47 @@ pub(crate) async fn inspect(room: &Room, bytes: Bytes) -> Result<Inspection, Ref
     let (digest, prescan) = scanned.map_err(host)?;
     let prescan = prescan?;
     let was_there = room.artifacts.has(&digest);
+    let begun = Instant::now();
     let artifact_bytes = room.compiler.compile(digest, bytes, Lane::Upload, &room.artifacts).await?;
+    let compile_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let tried = try_out(room, digest).await;
     if tried.is_err() && !was_there {
         let artifacts = Arc::clone(&room.artifacts);
         blocking(move || artifacts.discard(&digest)).await.map_err(host)?;
     }
-    let (component, schema) = tried?;
-    let is_large = Arc::ptr_eq(&component.ready().tier, &room.tiers.large);
+    let (component, schema, memory_bytes) = tried?;
+    let needs = needs(room, component.ready(), memory_bytes);
     room.loaded.insert(component);
     Ok(Inspection {
         digest,
         contract: prescan.contract,
         schema,
         imports: prescan.imports,
+        exports: prescan.exports,
         component_bytes,
         artifact_bytes,
-        is_large,
+        compile_ms,
+        needs,
     })
 }
 
-/// Makes the artifact that is on disk ready, instantiates it, and asks it for its schema.
-async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<String>), Refusal> {
+fn needs(room: &Room, ready: &Ready, memory_bytes: u64) -> Needs {
+    // A component without a number here gets its core modules from its imports, and none are offered.
+    let counted = ready.pre.component().resources_required();
+    let (memories, tables) = counted
+        .as_ref()
+        .map_or((0, 0), |counted| (counted.num_memories, counted.num_tables));
+    Needs {
+        memories,
+        memory_bytes,
+        tables,
+        table_elements: counted.and_then(|counted| counted.max_initial_table_size).unwrap_or(0),
+        is_large: Arc::ptr_eq(&ready.tier, &room.tiers.large),
+    }
+}
+
+/// Makes the artifact that is on disk ready, instantiates it, and asks it for its schema. Answers also the memory of a fresh instance.
+async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<String>, u64), Refusal> {
     let component = from_disk(room, digest)
         .await?
         .ok_or_else(|| host(io::Error::other("the artifact is gone")))?;
@@ -92,7 +131,7 @@ async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<Strin
         seed: [0; 32],
     };
     // Names were checked, shapes show now.
-    let (fits, _) = in_fresh_instance(ready, &setting, async |store, instance| {
+    let (fits, facts) = in_fresh_instance(ready, &setting, async |store, instance| {
         Ok(ready.transform.function(store, &instance).map(drop))
     })
     .await;
@@ -102,7 +141,7 @@ async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<Strin
     })?
     .map_err(|error| wrong_shape("transform", &error))?;
     let Some(schema) = Schema::of(ready.pre.component()) else {
-        return Ok((component, None));
+        return Ok((component, None, facts.memory_bytes));
     };
     let (schema, _) = in_fresh_instance(ready, &setting, async |store, instance| match schema.function(store, &instance) {
         Ok(schema) => schema.call_async(store, ()).await.map(|(schema,)| Ok(schema)),
@@ -117,7 +156,7 @@ async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<Strin
         .map_err(|error| wrong_shape("schema", &error))?;
     let question = Question { schema, config: None };
     match room.compiler.judge(&question).await.map_err(too_complex)? {
-        Verdict::Valid => Ok((component, Some(question.schema))),
+        Verdict::Valid => Ok((component, Some(question.schema), facts.memory_bytes)),
         Verdict::BadSchema { message } | Verdict::BadConfig { message, .. } => Err(Refusal::BadSchema { message }),
     }
 }

@@ -53,7 +53,7 @@ use hookmill_domain::limits::PluginLimits;
 pub use call::{Call, Called};
 pub use child::compile_child;
 pub use contract::ContractVersion;
-pub use inspect::Inspection;
+pub use inspect::{Inspection, Needs};
 pub use loaded::Component;
 pub use manners::{give_way, stand_back};
 pub use process::CompilerCommand;

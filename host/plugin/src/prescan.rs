@@ -58,6 +58,8 @@ pub(crate) struct Prescan {
     pub(crate) contract: ContractVersion,
     /// The names of its imports.
     pub(crate) imports: Vec<String>,
+    /// The names of its exports.
+    pub(crate) exports: Vec<String>,
 }
 
 /// Looks at an upload.
@@ -111,6 +113,7 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Prescan, Refusal> {
     Ok(Prescan {
         contract: contract(&exports)?,
         imports,
+        exports,
     })
 }
 
@@ -197,6 +200,7 @@ mod tests {
         let prescan = scan(&text).expect("a plugin");
         assert_eq!(prescan.contract.to_string(), "1.0.0");
         assert_eq!(prescan.imports, ["wasi:cli/stdout@0.2.77"]);
+        assert_eq!(prescan.exports, ["hookmill:plugin/transformer@1.0.0"]);
     }
 
     #[test]

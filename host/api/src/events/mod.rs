@@ -1,5 +1,4 @@
 //! Events: posted in [`post`], which is the hot path, and read one by one in [`read`].
 
-mod lines;
 pub(crate) mod post;
 pub(crate) mod read;

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use hookmill_domain::event::{BadEvent, Envelope, Posted, parse};
+use hookmill_domain::event::{BadEvent, Envelope, Posted, parse, parse_lines};
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::names::OrganizationName;
 use hookmill_flow::River;
@@ -17,7 +17,6 @@ use serde::de::IgnoredAny;
 
 use crate::auth::Caller;
 use crate::body::{Reading, discard_refused, read_whole};
-use crate::events::lines::parse_lines;
 use crate::failures::post_problem;
 use crate::media;
 use crate::parameters::Parameters;

@@ -11,8 +11,9 @@ use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Log};
-use crate::demo::{self, Played, Receiver, Screen};
+use crate::demo::{self, Played, Receiver};
 use crate::house::House;
+use crate::screen::Screen;
 use crate::telemetry;
 
 /// Where the host listens if nobody else does.

@@ -15,7 +15,7 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     /// Shows a host at work: documented events in, signed webhooks out, on loopback and in a temporary folder
     Demo(demo::Demo),
-    /// Builds plugins
+    /// Makes, builds, checks, runs and uploads plugins
     #[command(subcommand)]
     Plugin(plugin::Plugin),
 }

@@ -10,15 +10,12 @@
 //! is printed, and all waits, bodies and queues have a maximum.
 
 mod client;
-mod json;
 mod plan;
 mod play;
 mod programme;
 mod receiver;
-mod screen;
 mod verdict;
 
 pub(crate) use play::{Played, play};
 pub(crate) use programme::{arrived, closing, ending, opening, sections};
 pub(crate) use receiver::Receiver;
-pub(crate) use screen::Screen;

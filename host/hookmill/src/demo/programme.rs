@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::json::shorten;
 use super::plan::{ORGANIZATION, REVIEW_BELOW, ROUTES, Route, SAMPLES, Shape};
 use super::play::{Attempt, Parcel, Played};
 use super::receiver::Arrival;
-use super::screen::{Piece, Screen, bad, columns, faint, good, name, odd, plain, strong};
 use super::verdict::{Verdict, judge};
+use crate::json::shorten;
+use crate::screen::{Piece, Screen, bad, columns, faint, good, name, odd, plain, strong};
 
 /// Where everything begins but the titles.
 const INDENT: &str = "    ";
@@ -318,8 +318,8 @@ fn grouped(number: impl TryInto<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::screen::tests::{screen, text};
     use super::*;
+    use crate::screen::tests::{screen, text};
 
     #[test]
     fn a_refused_delivery() {

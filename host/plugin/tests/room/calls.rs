@@ -339,7 +339,7 @@ async fn a_component_with_two_memories_runs_in_a_large_slot() {
     bytes.extend(second);
     bytes.extend([2, 4, 1, 0, 1, 0]);
     let inspection = house.plugins.inspect(bytes.into()).await.expect("a plugin");
-    assert!(inspection.is_large);
+    assert!(inspection.needs.is_large);
     let component = house.plugins.loaded(&inspection.digest).expect("loaded");
     let called = house.call(&component).await;
     assert_eq!(bodies(&called), [""]);

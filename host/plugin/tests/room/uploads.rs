@@ -38,7 +38,7 @@ async fn a_plugin_is_described() {
         "{:?}",
         inspection.imports
     );
-    assert_eq!((inspection.schema, inspection.is_large), (None, false));
+    assert_eq!((inspection.schema, inspection.needs.is_large), (None, false));
     assert_eq!(inspection.component_bytes, bytes.len() as u64);
     assert!(inspection.artifact_bytes > inspection.component_bytes);
     assert_eq!(house.plugins.loaded_count(), 1);

@@ -7,6 +7,8 @@
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 
+use serde::Serialize;
+
 /// Columns where nobody says how many there are.
 const COLUMNS_DEFAULT: usize = 96;
 /// Narrower terminals wrap by themselves.
@@ -61,6 +63,11 @@ impl Piece {
             style,
             text: printable(text.as_ref()),
         }
+    }
+
+    /// What is printed of it, but for its style.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The columns that it takes, if each character takes one.
@@ -159,6 +166,26 @@ impl<W: Write> Screen<W> {
         self.put(|out| out.write_all(text.as_bytes()))
     }
 
+    /// Prints a value as JSON, for programs. Characters that a terminal obeys are written as escapes, which say the same to a program.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let json = serde_json::to_string(value)?;
+        let mut text = String::with_capacity(json.len() + 1);
+        for character in json.chars() {
+            // White space between values stays; within strings it is escaped already.
+            let is_space = matches!(character, '\n' | '\r' | '\t');
+            if !is_space && (character.is_control() || turns_or_hides(character)) {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    // Writing into a string does not fail.
+                    let _ = write!(text, "\\u{unit:04x}");
+                }
+            } else {
+                text.push(character);
+            }
+        }
+        text.push('\n');
+        self.put(|out| out.write_all(text.as_bytes()))
+    }
+
     /// Prints pieces with a gap between the last one and the others, so that it ends with the line; where there is no room for it, it has a
     /// line of its own.
     pub(crate) fn line_to_end(&mut self, mut pieces: Vec<Piece>, last: Piece) -> io::Result<()> {
@@ -241,6 +268,16 @@ pub(crate) mod tests {
     fn nothing_reaches_the_terminal_as_a_command() {
         let text = plain("a\x1b[2J\u{9b}31m\r\u{202e}b\u{200b}c\n é 漢").text;
         assert_eq!(text, r"a\u{1b}[2J\u{9b}31m\u{d}\u{202e}b\u{200b}c\u{a} é 漢");
+    }
+
+    #[test]
+    fn json_says_the_same_without_commands() {
+        let value = "a\x1b[2J\u{9b}31m\u{202e}b\u{e0001}\n\"é";
+        let mut screen = screen(80);
+        screen.json(&value).expect("written");
+        let text = text(screen);
+        assert_eq!(text, "\"a\\u001b[2J\\u009b31m\\u202eb\\udb40\\udc01\\n\\\"é\"\n");
+        assert_eq!(serde_json::from_str::<String>(&text).expect("JSON"), value);
     }
 
     #[test]

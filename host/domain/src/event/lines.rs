@@ -1,10 +1,10 @@
 //! A batch as lines of JSON, one event a line (`application/x-ndjson`). Empty lines are passed over.
 
-use hookmill_domain::event::{BadEvent, Envelope, Kinds, Posted, parse};
+use super::{BadEvent, Envelope, Kinds, Posted, parse};
 
 /// Reads a batch of lines. Ranges in the answer are into `body`; pointers begin with the event's position, as in an array. What is beyond
 /// `batch_max` is not read: `None`.
-pub(crate) fn parse_lines(body: &[u8], kinds: &Kinds, batch_max: usize) -> Option<Result<Vec<Envelope>, BadEvent>> {
+pub fn parse_lines(body: &[u8], kinds: &Kinds, batch_max: usize) -> Option<Result<Vec<Envelope>, BadEvent>> {
     let mut events = Vec::new();
     let mut start = 0;
     for line in body.split_inclusive(|byte| *byte == b'\n') {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::screen::{Piece, columns as columns_of, faint, name, plain};
+use crate::screen::{Piece, columns as columns_of, faint, name, plain};
 
 /// How much is shown, from all to little: levels, and members of each object or list. Members in focus count for nothing.
 const RICHNESS: [(usize, usize); 7] = [(16, 64), (6, 12), (4, 8), (3, 5), (2, 4), (2, 2), (1, 2)];
@@ -295,8 +295,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::screen::tests::{screen, text};
     use super::*;
+    use crate::screen::tests::{screen, text};
 
     #[track_caller]
     fn check(json: &str, focus: &[&str], columns: usize, lines_max: usize, expected: &[&str]) {

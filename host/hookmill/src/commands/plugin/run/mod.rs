@@ -1,0 +1,246 @@
+//! `hookmill plugin run`: a component on events, under the limits and by the rules that a host has if nobody configures it.
+//!
+//! Nothing is sent. What the plugin is given is the same each time: ids and random numbers come of the event's place in the file and of
+//! `--accepted-at`, so that equal files give equal outcomes.
+
+mod events;
+mod shown;
+mod told;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use clap::Args;
+use hookmill_domain::event::Kinds;
+use hookmill_domain::ids::{EventId, IntegrationId, Salt};
+use hookmill_domain::integration::{Facts, PluginRef, TargetFacts};
+use hookmill_domain::key::Key;
+use hookmill_domain::limits::PluginLimits;
+use hookmill_domain::names::{Kind, OrganizationName, TargetName};
+use hookmill_domain::outcome::{Body, Outcome};
+use hookmill_domain::request::decide;
+use hookmill_domain::seed::seed;
+use hookmill_domain::time::Time;
+use hookmill_plugin_room::{Call, CheckError, Component, Inspection, Plugins};
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use self::events::Events;
+use self::told::Told;
+use super::component;
+use super::workshop::{self, Workshop};
+use crate::screen::{Screen, bad, plain, strong};
+
+/// Ends with 0 where each event ended in requests or a skip, else with 1.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The component
+    #[arg(value_name = "COMPONENT")]
+    component: PathBuf,
+    /// Events as they are posted: one, a JSON array, or one on each line; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    event: PathBuf,
+    /// The integration's `plugin_config`: JSON, or the name of a file after an `@`
+    #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
+    config: String,
+    /// The name of a further target of the integration; can be given several times
+    #[arg(long, value_name = "NAME")]
+    target: Vec<TargetName>,
+    /// The organization of events that name none
+    #[arg(long, value_name = "NAME", default_value = "contractfit1")]
+    organization: OrganizationName,
+    /// A kind of events that the host knows beside the product's; can be given several times
+    #[arg(long, value_name = "NAME")]
+    kind: Vec<Kind>,
+    /// When the first event was accepted, where the plugin's clock stands
+    #[arg(long, value_name = "TIME", default_value = "2025-01-01T00:00:00.000Z")]
+    accepted_at: Time,
+    /// Prints one JSON object for each event, on a line of its own
+    #[arg(long)]
+    json: bool,
+}
+
+/// What all calls have in common.
+struct Setting {
+    facts: Facts,
+    integration: String,
+    organization: OrganizationName,
+    accepted_at: Time,
+}
+
+impl Run {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let kinds = Kinds::default().with(self.kind.iter().cloned());
+        let events = events::read(&self.event, &kinds)?;
+        workshop::with(async |Workshop { plugins, limits }| {
+            let mut screen = Screen::stdout();
+            let bytes = component::read(&self.component, limits.plugin.component_bytes_max)?;
+            let Some((found, component)) = self.take(&mut screen, &plugins, bytes).await? else {
+                return Ok(ExitCode::FAILURE);
+            };
+            let config = config(&self.config, &limits.plugin)?;
+            check_config(&plugins, found.schema.as_deref(), &config).await?;
+            let setting = self.setting(&kinds, &config)?;
+            let mut parked = 0;
+            for number in 0..events.len() {
+                let told = call(&plugins, &component, &setting, &events, number).await?;
+                parked += usize::from(told.is_parked());
+                if self.json {
+                    screen.json(&told)?;
+                } else {
+                    shown::show(&mut screen, &told)?;
+                }
+                screen.flush()?;
+                if screen.is_closed() {
+                    break;
+                }
+            }
+            if !self.json && events.len() > 1 {
+                let count = format!("{} events, {parked} parked", events.len());
+                screen.line(&[if parked == 0 { plain(count) } else { bad(count) }])?;
+                screen.flush()?;
+            }
+            Ok(if parked == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        })
+    }
+
+    /// The component, if a host would take it.
+    async fn take(
+        &self,
+        screen: &mut Screen,
+        plugins: &Plugins,
+        bytes: Result<Bytes, hookmill_plugin_room::Refusal>,
+    ) -> anyhow::Result<Option<(Inspection, Component)>> {
+        let inspected = match bytes {
+            Ok(bytes) => plugins.inspect(bytes).await,
+            Err(refusal) => Err(refusal),
+        };
+        let found = match inspected {
+            Ok(found) => found,
+            Err(refusal) => {
+                let (code, message) = component::told(refusal)?;
+                if self.json {
+                    screen.json(&serde_json::json!({"code": code, "message": message}))?;
+                } else {
+                    let name = strong(self.component.display().to_string());
+                    screen.line(&[name, plain(" "), bad(format!("is refused: {code}"))])?;
+                    for line in message.lines() {
+                        screen.line(&[plain("  "), plain(line)])?;
+                    }
+                }
+                screen.flush()?;
+                return Ok(None);
+            }
+        };
+        let component = plugins.loaded(&found.digest).context("the component was dropped at once")?;
+        Ok(Some((found, component)))
+    }
+
+    fn setting(&self, kinds: &Kinds, config: &str) -> anyhow::Result<Setting> {
+        let target = |name: Option<&TargetName>| TargetFacts {
+            name: name.cloned(),
+            headers: Vec::new(),
+            query_keys: Vec::new(),
+        };
+        for (number, name) in self.target.iter().enumerate() {
+            anyhow::ensure!(!self.target[..number].contains(name), "the target `{name}` is named twice");
+        }
+        let targets = std::iter::once(None).chain(self.target.iter().map(Some)).map(target).collect();
+        let facts = Facts {
+            events: kinds.iter().cloned().collect(),
+            inboxes: None,
+            projects: None,
+            enabled: true,
+            // Nothing asks for it: the component is at hand.
+            plugin: PluginRef::passthrough(),
+            config: config.into(),
+            targets,
+        };
+        Ok(Setting {
+            facts,
+            integration: IntegrationId::new(self.accepted_at, [0; 10]).to_string(),
+            organization: self.organization.clone(),
+            accepted_at: self.accepted_at,
+        })
+    }
+}
+
+/// `plugin_config` as a call gets it.
+fn config(given: &str, limits: &PluginLimits) -> anyhow::Result<String> {
+    let text = match given.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("can not read {file}"))?,
+        None => given.to_owned(),
+    };
+    let bytes_max = limits.config_bytes_max;
+    anyhow::ensure!(
+        text.trim().len() as u64 <= bytes_max,
+        "the configuration has more than {bytes_max} bytes"
+    );
+    let json: &RawValue = serde_json::from_str(&text).context("the configuration is not JSON")?;
+    Ok(json.get().to_owned())
+}
+
+/// Refuses what a host refuses when an integration is saved.
+async fn check_config(plugins: &Plugins, schema: Option<&str>, config: &str) -> anyhow::Result<()> {
+    let Some(schema) = schema else { return Ok(()) };
+    match plugins.check_config(schema, config).await {
+        Ok(()) => Ok(()),
+        Err(CheckError::Config(error)) => anyhow::bail!("/plugin_config{}: {}", error.pointer, error.message),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Calls the component on one event, as a host's dispatch does.
+async fn call(plugins: &Plugins, component: &Component, setting: &Setting, events: &Events, number: usize) -> anyhow::Result<Told> {
+    let (event, data) = events.get(number)?;
+    let key = key(setting.accepted_at, number);
+    let event_id = EventId::new(key, Salt::new(0)).to_string();
+    let organization = event.organization.as_ref().unwrap_or(&setting.organization);
+    let targets: Vec<&str> = setting.facts.target_names().map(TargetName::as_str).collect();
+    let call = Call {
+        event_id: &event_id,
+        kind: event.kind.as_str(),
+        organization: organization.as_str(),
+        inbox: event.inbox.as_ref().map(|id| id.as_str()),
+        project: event.project.as_ref().map(|id| id.as_str()),
+        accepted_at: key.time(),
+        data,
+        integration_id: &setting.integration,
+        targets: &targets,
+        config: &setting.facts.config,
+        seed: seed(key, &event_id, &setting.integration, 0),
+    };
+    let called = plugins.transform(component, &call).await;
+    let warnings = called.outcome.as_ref().map(warnings).unwrap_or_default();
+    let decided = called.outcome.and_then(|answer| decide(answer, &setting.facts));
+    Ok(Told::new(
+        event,
+        &event_id,
+        organization,
+        key.time(),
+        called.facts,
+        decided,
+        warnings,
+    ))
+}
+
+/// Events follow one another as those of a busy host do.
+fn key(first_accepted_at: Time, number: usize) -> Key {
+    let per_millisecond = u64::from(Key::PER_MILLISECOND);
+    let number = number as u64;
+    let counter = u16::try_from(number % per_millisecond).unwrap_or(0);
+    Key::from_parts(first_accepted_at.plus_millis(number / per_millisecond), 0, counter)
+}
+
+/// What a host sends all the same, and its receiver may not like.
+fn warnings(answer: &Outcome) -> Vec<String> {
+    let Outcome::Deliver(requests) = answer else { return Vec::new() };
+    let warned = requests.iter().enumerate().filter_map(|(number, request)| {
+        let Body::Json(json) = &request.body else { return None };
+        let error = serde_json::from_slice::<IgnoredAny>(json).err()?;
+        Some(format!("request {}: the body is not JSON: {error}", number + 1))
+    });
+    warned.collect()
+}

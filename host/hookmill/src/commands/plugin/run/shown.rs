@@ -1,0 +1,99 @@
+//! A run as people read it.
+
+use std::io::{self, Write};
+
+use hookmill_domain::state::RunState;
+
+use super::told::{Told, ToldRequest};
+use crate::commands::plugin::component::size;
+use crate::json::shorten;
+use crate::screen::{Piece, Screen, Style, faint, name, odd, plain, strong};
+
+/// The most lines of a body that are shown.
+const BODY_LINES_MAX: usize = 40;
+/// What stands before a request's lines.
+const INDENT: &str = "     ";
+
+/// Prints a run.
+pub(crate) fn show<W: Write>(screen: &mut Screen<W>, told: &Told) -> io::Result<()> {
+    let style = match told.state {
+        RunState::Done => Style::Good,
+        RunState::Skipped => Style::Odd,
+        _ => Style::Bad,
+    };
+    let mut outcome = told.state.as_str().to_owned();
+    if let Some(code) = told.code {
+        outcome = format!("{outcome}: {code}");
+    }
+    let cost = format!("{:.2} ms, {}", told.duration_us as f64 / 1000.0, size(told.memory_bytes));
+    let pieces = vec![
+        name(told.kind.as_str()),
+        plain(format!(" {} ", told.document)),
+        Piece::new(style, outcome),
+    ];
+    screen.line_to_end(pieces, faint(cost))?;
+    for line in told.reason.iter().flat_map(|reason| reason.lines()) {
+        screen.line(&[plain("  "), plain(line)])?;
+    }
+    for (number, request) in told.requests.iter().enumerate() {
+        show_request(screen, number + 1, request)?;
+    }
+    for warning in &told.warnings {
+        screen.line(&[plain("  "), odd(format!("warning: {warning}"))])?;
+    }
+    for line in &told.log {
+        screen.line(&[faint("  log  "), faint(line)])?;
+    }
+    screen.gap()
+}
+
+fn show_request<W: Write>(screen: &mut Screen<W>, number: usize, request: &ToldRequest) -> io::Result<()> {
+    let target = match &request.target {
+        Some(target) => format!("target {target}"),
+        None => "the default target".to_owned(),
+    };
+    let mut line = vec![
+        faint(format!("{number:>3}  ")),
+        strong(request.method),
+        plain(format!(" to {target}")),
+    ];
+    if let Some(path) = &request.path {
+        line.extend([plain(", below its path: "), plain(path)]);
+    }
+    screen.line(&line)?;
+    for (key, value) in &request.query {
+        screen.line(&[plain(INDENT), faint("query "), name(key), plain(" = "), plain(value)])?;
+    }
+    for (key, value) in &request.headers {
+        screen.line(&[plain(INDENT), name(key), plain(": "), plain(value)])?;
+    }
+    let of_body = faint(format!("  ({})", size(request.body_bytes as u64)));
+    screen.line(&[
+        plain(INDENT),
+        name("content-type"),
+        plain(": "),
+        plain(&request.content_type),
+        of_body,
+    ])?;
+    let columns = screen.columns().saturating_sub(INDENT.len());
+    for mut line in body(request, columns) {
+        line.insert(0, plain(INDENT));
+        screen.line(&line)?;
+    }
+    Ok(())
+}
+
+fn body(request: &ToldRequest, columns: usize) -> Vec<Vec<Piece>> {
+    if let Some(encoding) = request.body_encoding {
+        return vec![vec![faint(format!("{encoding}, with --json"))]];
+    }
+    if serde_json::from_str::<serde::de::IgnoredAny>(&request.body).is_ok() {
+        return shorten(&request.body, &[], columns, BODY_LINES_MAX);
+    }
+    let mut lines = request.body.lines();
+    let mut shown: Vec<Vec<Piece>> = lines.by_ref().take(BODY_LINES_MAX).map(|line| vec![plain(line)]).collect();
+    if lines.next().is_some() {
+        shown.push(vec![faint("…")]);
+    }
+    shown
+}

@@ -1,0 +1,118 @@
+//! `hookmill plugin check`: what an upload would answer.
+
+use hookmill_domain::digest::Digest;
+use serde_json::json;
+
+use super::{Files, plugin};
+use crate::parts::components::{FLATTEN, wat};
+use crate::parts::host::{Host, text};
+
+#[test]
+fn a_plugin_is_described() {
+    let files = Files::new();
+    let component = files.write("flatten.wasm", FLATTEN);
+    let said = plugin(["check".as_ref(), component.as_os_str()]);
+    let lines = said.expect(0);
+    for told in [
+        "is accepted",
+        "hookmill:plugin@1.0.0",
+        "of at most 64.0 MiB",
+        "small (memories: 1",
+        "JSON Schema of",
+    ] {
+        assert!(lines.contains(told), "{told}: {lines}");
+    }
+
+    let said = plugin(["check".as_ref(), "--json".as_ref(), component.as_os_str()]);
+    said.expect(0);
+    let [report] = said.json().try_into().expect("one object");
+    assert_eq!(
+        (&report["accepted"], text(&report, "/digest"), text(&report, "/contract")),
+        (&json!(true), &*Digest::of(FLATTEN).to_string(), "1.0.0")
+    );
+    assert_eq!(report["component_bytes"], FLATTEN.len());
+    assert_eq!(report["schema"]["title"], "Flatten", "{report}");
+    let names = |pointer: &str| report.pointer(pointer).cloned().expect("a list");
+    assert!(
+        names("/imports")
+            .as_array()
+            .expect("a list")
+            .contains(&json!("hookmill:plugin/log@1.0.0"))
+    );
+    assert!(
+        names("/exports")
+            .as_array()
+            .expect("a list")
+            .contains(&json!("hookmill:plugin/transformer@1.0.0"))
+    );
+    assert_eq!(
+        (&report["needs"]["memories"], &report["needs"]["slots"]),
+        (&json!(1), &json!("small"))
+    );
+    for number in [
+        "/artifact_bytes",
+        "/compile_ms",
+        "/needs/memory_bytes",
+        "/needs/tables",
+        "/limits/memory_bytes",
+    ] {
+        let found = report.pointer(number).and_then(serde_json::Value::as_u64);
+        assert!(found.is_some_and(|found| found > 0), "{number}: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_refuses_an_upload_refuses_in_the_same_words() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    let files = Files::new();
+    for (name, bytes) in [
+        ("core module", wat("core-module", "")),
+        ("text", "hello".into()),
+        ("half", wat("label", "one").slice(..500)),
+        ("other interface", wat("other-interface", "")),
+        ("future", wat("future-major", "")),
+        ("http", wat("wasi-http", "")),
+        ("import", wat("unknown-import", "")),
+        ("signature", wat("wrong-signature", "")),
+        ("start", wat("start-trap", "")),
+        ("loop", wat("schema-loop", "")),
+        ("memory", wat("memory-initial", "")),
+        ("schema", wat("schema", r#"{"type": 5}"#)),
+    ] {
+        let component = files.write(name, &bytes);
+        let problem = tenant.upload("name=refused", bytes).await.expect(422);
+        let said = plugin(["check".as_ref(), "--json".as_ref(), component.as_os_str()]);
+        said.expect(1);
+        assert_eq!(
+            said.json(),
+            [json!({"accepted": false, "code": problem["code"], "message": problem["detail"]})]
+        );
+        let said = plugin(["check".as_ref(), component.as_os_str()]);
+        let (first, words) = said.expect(1).split_once('\n').expect("lines");
+        assert!(first.ends_with(&format!("is refused: {}", text(&problem, "/code"))), "{first}");
+        assert!(words.contains(text(&problem, "/detail").lines().next().expect("words")), "{words}");
+    }
+}
+
+#[test]
+fn what_is_too_large_or_not_there() {
+    let files = Files::new();
+    let large = files.write("large.wasm", "");
+    let bytes = 64 * 1024 * 1024 + 5;
+    std::fs::File::options()
+        .write(true)
+        .open(&large)
+        .and_then(|file| file.set_len(bytes))
+        .expect("a file of holes");
+    let said = plugin(["check".as_ref(), "--json".as_ref(), large.as_os_str()]);
+    said.expect(1);
+    let [report] = said.json().try_into().expect("one object");
+    assert_eq!(report["code"], "too_large");
+    assert!(text(&report, "/message").contains(&bytes.to_string()), "{report}");
+
+    let missing = files.path().join("missing.wasm");
+    let said = plugin(["check".as_ref(), missing.as_os_str()]);
+    assert_eq!(said.expect(1), "");
+    assert!(said.err.contains("missing.wasm"), "{}", said.err);
+}

@@ -1,0 +1,264 @@
+//! `hookmill plugin run`: what a host would make of an event, before there is a host.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use super::{Files, Said, command, plugin};
+use crate::parts::components::{FLATTEN, PASSTHROUGH, probe, wat};
+use crate::parts::host::{Host, text};
+use crate::parts::receiver::Receiver;
+
+const TEXT: &str = r#"{"event": "document_text", "data": {"id": "5e7a", "n": 1.10}}"#;
+const PREDICT: &str = include_str!("../../samples/document_predict_low_confidence.json");
+
+/// Runs the probe with this configuration on one event, and gives what is told of it.
+#[track_caller]
+fn probed(files: &Files, more: &[&str], config: &Value, code: i32) -> Value {
+    let component = files.write("probe.wasm", probe());
+    let event = files.write("event.json", TEXT);
+    let config = config.to_string();
+    let mut arguments = vec!["run", component.to_str().expect("plain"), "--json", "--event"];
+    arguments.extend([event.to_str().expect("plain"), "--config", &config]);
+    arguments.extend(more);
+    let said = plugin(arguments);
+    said.expect(code);
+    let [told] = said.json().try_into().expect("one event");
+    told
+}
+
+/// Runs a built-in plugin on a file of events.
+fn ran(files: &Files, component: &[u8], events: &str, more: &[&str]) -> Said {
+    let component = files.write("component.wasm", component);
+    let events = files.write("events.json", events);
+    let mut arguments = vec![
+        "run",
+        component.to_str().expect("plain"),
+        "--event",
+        events.to_str().expect("plain"),
+    ];
+    arguments.extend(more);
+    plugin(arguments)
+}
+
+#[test]
+fn the_documented_payload_and_the_same_each_time() {
+    let files = Files::new();
+    let run = || {
+        let said = ran(&files, PASSTHROUGH, TEXT, &["--json"]);
+        said.expect(0);
+        let [mut told] = said.json().try_into().expect("one event");
+        let told = told.as_object_mut().expect("an object");
+        for measured in ["duration_us", "memory_bytes"] {
+            let found = told.remove(measured).and_then(|found| found.as_u64());
+            assert!(found.is_some_and(|found| found > 0), "{measured}");
+        }
+        Value::Object(told.clone())
+    };
+    let told = run();
+    let body = r#"{"event": "document_text", "organization": "contractfit1", "data": {"id": "5e7a", "n": 1.10}}"#;
+    assert_eq!(
+        told,
+        json!({
+            "event": "evt_01jgfjjz00e008000000000000", "kind": "document_text", "organization": "contractfit1", "document": "5e7a",
+            "accepted_at": "2025-01-01T00:00:00.000Z", "state": "done", "log": [],
+            "requests": [{"method": "POST", "content_type": "application/json", "body": body, "body_bytes": body.len()}],
+        })
+    );
+    assert_eq!(run(), told);
+
+    let said = ran(&files, PASSTHROUGH, TEXT, &["--organization", "other"]);
+    let lines = said.expect(0);
+    for shown in [
+        "document_text 5e7a done",
+        "POST to the default target",
+        "content-type: application/json",
+        "\"other\"",
+        "1.10",
+    ] {
+        assert!(lines.contains(shown), "{shown}: {lines}");
+    }
+}
+
+#[test]
+fn files_of_events() {
+    let files = Files::new();
+    let named = r#"{"event": "document_delete", "organization": "named", "inbox": "i", "data": {"id": "b"}}"#;
+    let check = |said: &Said| {
+        said.expect(0);
+        let told = said.json();
+        let of = |pointer: &str| told.iter().map(|told| text(told, pointer).to_owned()).collect::<Vec<_>>();
+        assert_eq!(of("/document"), ["5e7a", "b"]);
+        assert_eq!(of("/organization"), ["contractfit1", "named"]);
+        assert_ne!(told[0]["event"], told[1]["event"]);
+    };
+    check(&ran(&files, PASSTHROUGH, &format!("{TEXT}\n\n{named}\n"), &["--json"]));
+    check(&ran(&files, PASSTHROUGH, &format!("[{TEXT},\n{named}]"), &["--json"]));
+    let component = files.path().join("component.wasm");
+    let mut child = command(["run".as_ref(), component.as_os_str(), "--json".as_ref(), "--event=-".as_ref()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    write!(stdin, "{TEXT}\n{named}").expect("it reads");
+    drop(stdin);
+    check(&child.wait_with_output().expect("it ends").into());
+
+    let shown = ran(&files, PASSTHROUGH, &format!("{TEXT}\n{named}"), &[]);
+    assert!(shown.expect(0).ends_with("2 events, 0 parked\n"), "{}", shown.out);
+    for (events, says) in [
+        (format!("{TEXT}\n{{\"event\": \"document_text\"}}"), "/1/data: is missing"),
+        (
+            format!("[{TEXT}, {{\"event\": \"document_eaten\", \"data\": {{\"id\": \"a\"}}}}]"),
+            "/1/event: unknown kind",
+        ),
+        ("{".to_owned(), "not JSON"),
+    ] {
+        let said = ran(&files, PASSTHROUGH, &events, &["--json"]);
+        assert_eq!(said.expect(1), "", "nothing runs: {events}");
+        assert!(said.err.contains(says), "{says}: {}", said.err);
+    }
+    let eaten = TEXT.replace("document_text", "document_eaten");
+    ran(&files, PASSTHROUGH, &eaten, &["--kind", "document_eaten"]).expect(0);
+}
+
+#[test]
+fn a_plugin_is_given_what_is_named() {
+    let files = Files::new();
+    let config = files.write("config.json", " {\"do\":  \"echo\"} \n");
+    let at_file = format!("@{}", config.display());
+    let component = files.write("probe.wasm", probe());
+    let event = files.write("event.json", TEXT);
+    let mut arguments = vec![
+        "run",
+        component.to_str().expect("plain"),
+        "--json",
+        "--event",
+        event.to_str().expect("plain"),
+    ];
+    arguments.extend(["--config", &at_file, "--target", "review", "--target", "archive"]);
+    arguments.extend(["--accepted-at", "2026-09-21T16:13:20.120+02:00"]);
+    let said = plugin(arguments);
+    said.expect(0);
+    let [told] = said.json().try_into().expect("one event");
+    let given: Value = serde_json::from_str(text(&told, "/requests/0/body")).expect("JSON");
+    assert_eq!(given["event"]["id"], told["event"]);
+    assert_eq!(text(&given, "/event/accepted_at"), "2026-09-21T14:13:20.120Z");
+    assert_eq!(text(&given, "/event/data"), r#"{"id": "5e7a", "n": 1.10}"#);
+    assert_eq!(given["integration"]["targets"], json!(["review", "archive"]));
+    assert_eq!(text(&given, "/integration/config"), r#"{"do":  "echo"}"#);
+}
+
+#[test]
+fn requests_are_told_whole() {
+    let files = Files::new();
+    let request = json!({"bytes": [255, 0], "target": "review", "method": "put", "path": "/a", "query": [["q", "1"]],
+        "headers": [["x-a", "b"]], "content_type": "image/png"});
+    let config = json!({"do": "deliver", "requests": [request, {"json": "{half"}]});
+    let told = probed(&files, &["--target", "review"], &config, 0);
+    assert_eq!(
+        told["requests"],
+        json!([
+            {"target": "review", "method": "PUT", "path": "/a", "query": [["q", "1"]], "headers": [["x-a", "b"]],
+             "content_type": "image/png", "body": "/wA=", "body_encoding": "base64", "body_bytes": 2},
+            {"method": "POST", "content_type": "application/json", "body": "{half", "body_bytes": 5},
+        ])
+    );
+    let [warning] = told["warnings"].as_array().expect("a list").as_slice() else {
+        panic!("{told}")
+    };
+    assert!(
+        warning.as_str().expect("text").starts_with("request 2: the body is not JSON"),
+        "{warning}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_ends_as_it_would_on_a_host() {
+    let host = Host::start();
+    let receiver = Receiver::start().await;
+    let tenant = host.organization("contractfit1").await;
+    tenant.plugin("probe", probe()).await;
+    let files = Files::new();
+    let mut integrations = Vec::new();
+    let configs = [
+        json!({"do": "deliver", "requests": [{"text": "a"}, {"text": "b", "target": "nowhere"}]}),
+        json!({"do": "deliver", "requests": [{"text": "a", "path": "/../b"}]}),
+        json!({"do": "deliver", "requests": [{"text": "a", "headers": [["Host", "b"]]}]}),
+        json!({"do": "deliver", "requests": []}),
+        json!({"do": "skip", "reason": "it is small"}),
+        json!({"do": "reject", "reason": "it is\nlarge"}),
+        json!({"do": "panic", "message": "at the disco"}),
+        json!({"do": "loop"}),
+        json!({"do": "memory"}),
+        json!({"do": "output", "requests": 2, "body_bytes": 3_000_000}),
+        json!({"do": "log", "lines": 3, "line_bytes": 5}),
+    ];
+    for config in &configs {
+        let more = json!({"plugin": "probe", "plugin_config": config, "events": ["document_text"],
+            "targets": {"review": {"target": receiver.url("/review")}}});
+        integrations.push(tenant.integration(&receiver.url("/"), more).await);
+    }
+    let event = tenant.event(TEXT).await;
+    let all_ended = |event: &Value| {
+        let runs = event["runs"].as_array().expect("a list");
+        runs.len() == configs.len() && runs.iter().all(|run| run.get("recorded_at").is_some())
+    };
+    let event = tenant.event_when(&event, all_ended).await;
+    for (config, integration) in configs.iter().zip(&integrations) {
+        let runs = event["runs"].as_array().expect("a list");
+        let run = runs.iter().find(|run| run["integration"] == **integration).expect("each ran");
+        let code = i32::from(run["state"] == "parked");
+        let told = probed(&files, &["--target", "review"], config, code);
+        let of = |run: &Value| ["state", "code", "reason"].map(|field| run.get(field).cloned());
+        assert_eq!(of(&told), of(run), "{config}");
+        let log = run.get("log").cloned().unwrap_or_else(|| json!([]));
+        assert_eq!(told["log"], log, "{config}");
+    }
+}
+
+#[test]
+fn configurations_are_judged_by_the_schema() {
+    let files = Files::new();
+    let said = ran(&files, FLATTEN, PREDICT, &["--config", r#"{"fields": 5}"#]);
+    assert_eq!(said.expect(1), "");
+    assert!(said.err.contains("/plugin_config/fields: "), "{}", said.err);
+    let said = ran(&files, FLATTEN, PREDICT, &["--config", "{"]);
+    assert!(said.err.contains("is not JSON"), "{}", said.err);
+
+    let config = ["--config", r#"{"review_below": 99}"#, "--json"];
+    let said = ran(&files, FLATTEN, PREDICT, &config);
+    said.expect(1);
+    assert_eq!(said.json()[0]["code"], "rejected", "it has no target for what is to be reviewed");
+    let said = ran(&files, FLATTEN, PREDICT, &[&config[..], &["--target", "review"]].concat());
+    said.expect(0);
+    assert_eq!(said.json()[0]["requests"][0]["target"], "review");
+}
+
+#[test]
+fn what_a_guest_says_is_no_command_to_the_terminal() {
+    let files = Files::new();
+    let config = json!({"do": "reject", "reason": "a\u{1b}[2J\u{202e}b"});
+    let told = probed(&files, &[], &config, 1);
+    assert_eq!(text(&told, "/reason"), "a\u{1b}[2J\u{202e}b");
+    let said = ran(&files, &probe(), TEXT, &["--config", &config.to_string()]);
+    assert!(said.expect(1).contains("a\\u{1b}[2J\\u{202e}b"), "{}", said.out);
+    let said = ran(&files, &probe(), TEXT, &["--json", "--config", &config.to_string()]);
+    assert!(!said.expect(1).contains(['\u{1b}', '\u{202e}']), "{}", said.out);
+}
+
+#[test]
+fn what_no_host_takes_does_not_run() {
+    let files = Files::new();
+    let said = ran(&files, &wat("wasi-http", ""), TEXT, &["--json"]);
+    said.expect(1);
+    assert_eq!(said.json()[0]["code"], "import_not_offered");
+    let said = ran(&files, &wat("core-module", ""), TEXT, &[]);
+    assert!(said.expect(1).contains("is refused: core_module"), "{}", said.out);
+    let said = ran(&files, PASSTHROUGH, TEXT, &["--target", "a", "--target", "a"]);
+    assert!(said.err.contains("named twice"), "{}", said.err);
+    ran(&files, PASSTHROUGH, TEXT, &["--target", "default"]).expect(2);
+}
