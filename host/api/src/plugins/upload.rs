@@ -3,16 +3,13 @@
 use crate::json::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use hookmill_domain::digest::Digest;
-use hookmill_domain::ids::PluginId;
 use hookmill_domain::limits::Limits;
 use hookmill_domain::names::{OrganizationName, PluginName};
-use hookmill_domain::time::Time;
 use hookmill_flow::Upload;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
+use super::VersionShown;
 use super::refused::UnfitShown;
 use crate::body::{Reading, discard_refused, read_whole};
 use crate::call::{Call, headers_and_body};
@@ -24,31 +21,17 @@ use crate::tenant::{self, Named, ORGANIZATION, Tenant};
 /// An upload as it is answered.
 #[derive(Debug, Serialize)]
 struct UploadShown {
-    id: PluginId,
-    name: PluginName,
-    /// Absent: it is the host's, for all organizations.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    organization: Option<OrganizationName>,
-    version: u32,
-    digest: Digest,
-    contract: String,
-    /// JSON Schema of its configuration, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    schema: Option<Box<RawValue>>,
-    active: bool,
+    #[serde(flatten)]
+    version: VersionShown,
     /// Why it was not activated although it was to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_activated: Option<UnfitShown>,
     new: bool,
-    /// Runs that wait for somebody to act: an upload resumes none by itself.
-    waiting: u64,
-    component_bytes: u64,
     /// Of what it was compiled to; absent where the bytes were there already, as are its imports.
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     imports: Option<Vec<String>>,
-    created_at: Time,
 }
 
 /// What an upload's parameters say.
@@ -107,20 +90,10 @@ fn shown(upload: Upload, organization: Option<OrganizationName>) -> UploadShown 
         None => (None, None),
     };
     UploadShown {
-        id: upload.version.id,
-        name: upload.version.name,
-        organization,
-        version: upload.version.version,
-        digest: upload.version.digest,
-        contract: upload.version.contract,
-        schema: upload.version.schema.and_then(|schema| RawValue::from_string(schema).ok()),
-        active: upload.version.active,
+        version: VersionShown::of(upload.version, organization, Some(upload.waiting)),
         not_activated: upload.not_activated.map(UnfitShown::from),
         new: upload.new,
-        waiting: upload.waiting,
-        component_bytes: upload.version.component_bytes,
         artifact_bytes,
         imports,
-        created_at: upload.version.created_at,
     }
 }
