@@ -141,6 +141,8 @@ pub struct PluginLimits {
     pub requests_max: u32,
     /// Lines of log kept of one call.
     pub log_lines_max: u32,
+    /// Lines that may be said past what is kept: they are counted. More are a flood, and end the call.
+    pub log_left_out_lines_max: u32,
     /// Bytes kept of one line.
     pub log_line_bytes_max: u64,
     /// Bytes of log kept of one call.
@@ -170,6 +172,7 @@ impl Default for PluginLimits {
             output_bytes_max: 4 * MIB,
             requests_max: 64,
             log_lines_max: 200,
+            log_left_out_lines_max: 10_000,
             log_line_bytes_max: 4 * KIB,
             log_bytes_max: 16 * KIB,
             config_bytes_max: 64 * KIB,

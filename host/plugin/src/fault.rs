@@ -26,6 +26,8 @@ pub(crate) enum LimitMet {
     Tables { elements_max: u64 },
     #[error("the plugin handed over more than {bytes_max} bytes")]
     Output { bytes_max: u64 },
+    #[error("the plugin flooded its log: {left_out_max} lines more than are kept")]
+    Log { left_out_max: u32 },
     #[error("the plugin asked for more than {requests_max} requests")]
     Requests { requests_max: u32 },
 }
@@ -36,7 +38,7 @@ impl LimitMet {
             LimitMet::Cpu { .. } => ParkCode::CpuLimit,
             LimitMet::Time { .. } => ParkCode::TimeLimit,
             LimitMet::Memory { .. } | LimitMet::Tables { .. } => ParkCode::MemoryLimit,
-            LimitMet::Output { .. } | LimitMet::Requests { .. } => ParkCode::OutputLimit,
+            LimitMet::Output { .. } | LimitMet::Log { .. } | LimitMet::Requests { .. } => ParkCode::OutputLimit,
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
             } else {
                 log.message(level, &message.to_str(&store)?);
             }
-            Ok(())
+            Ok(log.within_limits()?)
         })?;
     }
     Ok(linker)

@@ -1,10 +1,13 @@
 //! What a guest says during a call: the lines of the interface `log`, and of standard output and error, each with its level in front.
 //!
-//! What is over the limits is counted and said in a last line, and costs next to nothing once the log is full. A message of several
+//! What is over the limits is counted and said in a last line, and costs next to nothing once the log is full. Who goes on and on after
+//! that floods it, which ends the call: the bound is a count, so that the same call ends in the same way everywhere. A message of several
 //! lines becomes several lines of log, so that no guest can write a line with a level that it did not use. The text is as the guest
 //! gave it: whoever shows it escapes it.
 
 use hookmill_domain::limits::PluginLimits;
+
+use crate::fault::LimitMet;
 
 /// How much of the guest's last words goes into a fault.
 const LAST_WORDS_BYTES_MAX: usize = 1024;
@@ -48,6 +51,7 @@ pub(crate) struct Log {
     lines_max: usize,
     line_bytes_max: usize,
     bytes_max: usize,
+    left_out_max: u32,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     last_words: String,
@@ -65,6 +69,7 @@ impl Log {
             lines_max: limits.log_lines_max as usize,
             line_bytes_max: bytes(limits.log_line_bytes_max),
             bytes_max: bytes(limits.log_bytes_max),
+            left_out_max: limits.log_left_out_lines_max,
             stdout: Vec::new(),
             stderr: Vec::new(),
             last_words: String::new(),
@@ -79,6 +84,16 @@ impl Log {
     /// Counts a message that [`Log::ignores`], unread.
     pub(crate) fn leave_out(&mut self) {
         self.left_out += 1;
+    }
+
+    /// Whether the guest said no more than a log may leave out.
+    pub(crate) fn within_limits(&self) -> Result<(), LimitMet> {
+        if self.left_out <= u64::from(self.left_out_max) {
+            return Ok(());
+        }
+        Err(LimitMet::Log {
+            left_out_max: self.left_out_max,
+        })
     }
 
     /// Takes a message of the interface `log`.
@@ -242,5 +257,14 @@ mod tests {
         log.write(Level::Stderr, b"\nlast\n");
         assert!(log.last_words().ends_with("ä\nlast"));
         assert!(log.last_words().len() <= LAST_WORDS_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_flood_of_standard_output_is_over_the_limits() {
+        let mut log = log(1, 10, 100);
+        log.write(Level::Stdout, &b"\n".repeat(10_001));
+        assert_eq!(log.within_limits(), Ok(()));
+        log.write(Level::Stdout, b"\n");
+        assert_eq!(log.within_limits(), Err(LimitMet::Log { left_out_max: 10_000 }));
     }
 }

@@ -46,6 +46,11 @@ async fn each_misdeed_parks_its_run_with_its_own_code() {
             "output_limit",
             "64 requests",
         ),
+        (
+            json!({"do": "log", "lines": 100_000, "line_bytes": 10}),
+            "output_limit",
+            "flooded its log",
+        ),
         (json!({"do": "reject", "reason": "never mind"}), "rejected", "never mind"),
         (
             deliver(json!({"target": "elsewhere"})),

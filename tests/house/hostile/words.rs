@@ -8,7 +8,7 @@ use crate::parts::components::probe;
 use crate::parts::host::text;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_log_is_cut_and_says_so() {
+async fn a_long_log_is_cut_and_says_so() {
     let scene = Scene::new().await;
     scene.attacker.plugin("probe", probe()).await;
     let cases = [

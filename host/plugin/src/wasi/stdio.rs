@@ -1,11 +1,11 @@
-//! Standard output and error go to the call's log. They are always ready and never fail.
+//! Standard output and error go to the call's log. They are always ready, and fail only where a flood ends the call.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::bindings::cli::{stderr, stdout};
-use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::log::{Level, Log};
 use crate::sandbox::{Sandbox, locked};
@@ -25,8 +25,9 @@ impl Pollable for ToLog {
 
 impl OutputStream for ToLog {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        locked(&self.log).write(self.level, &bytes);
-        Ok(())
+        let mut log = locked(&self.log);
+        log.write(self.level, &bytes);
+        log.within_limits().map_err(|limit| StreamError::Trap(limit.into()))
     }
 
     fn flush(&mut self) -> StreamResult<()> {

@@ -327,38 +327,53 @@ async fn too_many_requests_are_a_fault() {
     assert!(fault.message.contains("64 requests"), "{}", fault.message);
 }
 
-#[tokio::test]
-async fn a_flood_of_log_lines_is_cut_and_counted() {
-    let house = House::new();
+/// A guest that logs `hello` that many times.
+fn talker(lines: u32) -> Vec<u8> {
     let transform = format!(
         "(local $i i32)
          (loop $again
             (call $info (i32.const 100) (i32.const 5))
             (local.set $i (i32.add (local.get $i) (i32.const 1)))
-            (br_if $again (i32.lt_u (local.get $i) (i32.const 20000))))
+            (br_if $again (i32.lt_u (local.get $i) (i32.const {lines}))))
          {SKIP}"
     );
-    let guest = Guest {
+    Guest {
         world: LOG,
         imports: IMPORT_INFO,
         items: r#"(data (i32.const 100) "hello")"#,
         transform: &transform,
         ..Guest::default()
-    };
-    let called = house.run(guest.build()).await;
-    assert!(
-        called.outcome.is_ok(),
-        "a flood of 20,000 lines fits the CPU time: {:?}",
-        called.outcome
-    );
-    let log = called.facts.log.expect("a log");
-    assert_eq!(log.lines().count(), 201);
-    assert!(log.starts_with("info: hello\ninfo: hello\n"));
-    assert!(log.ends_with("(the log's limits: 19800 more left out)\n"), "{log}");
+    }
+    .build()
 }
 
 #[tokio::test]
-async fn an_endless_flood_of_long_lines_ends_at_its_cpu_time() {
+async fn what_a_log_does_not_keep_is_counted() {
+    let called = House::new().run(talker(10_200)).await;
+    assert!(called.outcome.is_ok(), "{:?}", called.outcome);
+    let log = called.facts.log.expect("a log");
+    assert_eq!(log.lines().count(), 201);
+    assert!(log.starts_with("info: hello\ninfo: hello\n"));
+    assert!(log.ends_with("(the log's limits: 10000 more left out)\n"), "{log}");
+}
+
+#[tokio::test]
+async fn a_flood_of_the_log_ends_the_call() {
+    let called = House::new().run(talker(10_201)).await;
+    let log = called.facts.log.clone().expect("a log");
+    assert!(log.ends_with("(the log's limits: 10001 more left out)\n"), "{log}");
+    let fault = fault(called, ParkCode::OutputLimit);
+    assert!(
+        fault
+            .message
+            .starts_with("the plugin flooded its log: 10000 lines more than are kept"),
+        "{}",
+        fault.message
+    );
+}
+
+#[tokio::test]
+async fn an_endless_flood_of_long_lines_is_kept_within_the_log() {
     let house = House::new();
     let transform = "(loop $again (call $info (i32.const 65536) (i32.const 65536)) (br $again)) (unreachable)";
     let guest = Guest {
@@ -371,7 +386,7 @@ async fn an_endless_flood_of_long_lines_ends_at_its_cpu_time() {
     let called = house.call(&component).await;
     let log = called.facts.log.clone().expect("a log");
     assert!(log.len() <= 16 * 1024 + 200, "{} bytes of log", log.len());
-    fault(called, ParkCode::CpuLimit);
+    fault(called, ParkCode::OutputLimit);
 }
 
 #[tokio::test]
