@@ -26,8 +26,8 @@ pub(crate) struct Settings {
     /// Rounds of each system at each number of connections
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Events of a round
-    #[arg(long, default_value_t = 40_000, value_parser = clap::value_parser!(u32).range(100..=500_000))]
+    /// Events of a round; in few of them the start of a fresh process weighs more than the river
+    #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(100..=500_000))]
     events: u32,
     /// Connections that post at once
     #[arg(long, value_delimiter = ',', default_values_t = [32, 48], value_parser = clap::value_parser!(u32).range(1..=512))]
