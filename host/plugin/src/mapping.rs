@@ -1,4 +1,21 @@
 //! Maps verified machine code: the one place that takes bytes for code on trust.
+//!
+//! What is still trusted in a compile child's output, once its size was checked and its SHA-256 found to be the one taken as it came
+//! out of the child:
+//!
+//! - That it is what Cranelift makes of the component, and of nothing else. The digest tells that the bytes are those that the child
+//!   put out, not that they are right. The engine looks at the file's head (its own version, the processor, the settings), not at the
+//!   code: a miscompilation, or a component that takes over the compiler in the child, would run in the host's process with all its
+//!   rights. A child's limits bound what compiling uses up, not what its output does.
+//! - The child's own manners while it lives. It starts without secrets in its environment and can start no process and write no file,
+//!   but it runs as the host's user: nothing but the compiler's soundness keeps it from reading this user's files or opening a socket.
+//! - The tables beside the code (functions, traps, types, how memory is laid out), which the engine reads unchecked.
+//! - What is read off the mapped component: its imports, its exports and their types. They decide which contract it is linked by.
+//! - The folder's owner. The digest lies beside the artifact and is no signature: who can write as this user can replace both.
+//! - The file's bytes between their verification and their use, since the pages are read when they are touched. A disk that goes bad
+//!   after that is not noticed before the next load.
+//!
+//! A child that judges a configuration puts out a verdict, which is read as bounded JSON and believed.
 #![expect(
     unsafe_code,
     reason = "loading compiled code is unsafe by its nature; what makes it sound stands below"
