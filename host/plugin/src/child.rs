@@ -1,8 +1,8 @@
 //! The body of the child process: compiles one component, or judges one configuration, and ends.
 //!
 //! It is the same binary, started with pipes and an environment that says nothing of the host. Before it reads a byte it takes its own limits: CPU time,
-//! address space, no further processes, no files to write, no core dump. It knows no secret, and what comes out of it is checked for
-//! size alone: the host trusts the compiler, not the component.
+//! address space, no files to write, no core dump; and then it is sealed: it opens no file, no socket and no process. It knows no secret, and
+//! what comes out of it is checked for size alone: the host trusts the compiler, not the component (`mapping.rs` says in what).
 
 use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
 use crate::engine;
 use crate::schema::{self, Question};
+use crate::seal::seal;
 
 /// How many steps of niceness the child takes, so that deliveries go before compiling.
 const NICENESS: i32 = 10;
@@ -115,7 +116,7 @@ fn limit(limits: &ChildLimits) -> io::Result<()> {
     setrlimit(Resource::Nofile, at_most(FILES_MAX))?;
     setrlimit(Resource::Nproc, at_most(0))?;
     nice(NICENESS)?;
-    Ok(())
+    seal()
 }
 
 fn run(job: Job, limits: &ChildLimits) -> Result<Vec<u8>, String> {

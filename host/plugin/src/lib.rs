@@ -40,6 +40,7 @@ mod process;
 mod refusal;
 mod sandbox;
 mod schema;
+mod seal;
 mod settings;
 mod ticker;
 mod wasi;

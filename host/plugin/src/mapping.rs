@@ -7,8 +7,8 @@
 //!   put out, not that they are right. The engine looks at the file's head (its own version, the processor, the settings), not at the
 //!   code: a miscompilation, or a component that takes over the compiler in the child, would run in the host's process with all its
 //!   rights. A child's limits bound what compiling uses up, not what its output does.
-//! - The child's own manners while it lives. It starts without secrets in its environment and can start no process and write no file,
-//!   but it runs as the host's user: nothing but the compiler's soundness keeps it from reading this user's files or opening a socket.
+//! - The kernel's filter of system calls (`seal.rs`), which on Linux keeps the child from files, sockets and processes; elsewhere it runs
+//!   as the host's user, with limits on its resources alone.
 //! - The tables beside the code (functions, traps, types, how memory is laid out), which the engine reads unchecked.
 //! - What is read off the mapped component: its imports, its exports and their types. They decide which contract it is linked by.
 //! - The folder's owner. The digest lies beside the artifact and is no signature: who can write as this user can replace both.
