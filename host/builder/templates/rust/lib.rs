@@ -32,15 +32,17 @@ mod tests {
     }
 
     #[test]
-    fn a_prediction_gives_its_total() {
+    fn a_prediction_gives_its_total() -> Result<()> {
         let expected = json!({ "document": "5e7a0daf255bf93741177061", "total": 152.11 });
-        let sent = outcome(include_str!("../events/document_predict.json")).unwrap();
-        assert_eq!(sent, Request::json(&expected).unwrap().into());
+        let sent = outcome(include_str!("../events/document_predict.json"))?;
+        assert_eq!(sent, Request::json(&expected)?.into());
+        Ok(())
     }
 
     #[test]
-    fn other_kinds_are_skipped() {
-        let skipped = outcome(include_str!("../events/document_text.json")).unwrap();
+    fn other_kinds_are_skipped() -> Result<()> {
+        let skipped = outcome(include_str!("../events/document_text.json"))?;
         assert_eq!(skipped, Outcome::skip("document_text has no total"));
+        Ok(())
     }
 }

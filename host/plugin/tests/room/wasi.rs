@@ -192,6 +192,30 @@ async fn standard_output_and_error_go_to_the_log() {
 }
 
 #[tokio::test]
+async fn a_flood_of_standard_output_ends_the_call() {
+    let house = House::new();
+    let write = "[method]output-stream.blocking-write-and-flush";
+    let imports = format!(
+        r#"(import "wasi:cli/stdout@0.2.6" "get-stdout" (func $stdout (result i32)))
+           (import "wasi:io/streams@0.2.6" "{write}" (func $write (param i32 i32 i32 i32)))"#
+    );
+    let guest = Guest {
+        world: "import wasi:cli/stdout@0.2.6; import wasi:io/streams@0.2.6;",
+        imports: &imports,
+        transform: "(local $stdout i32)
+            (local.set $stdout (call $stdout))
+            (memory.fill (i32.const 65536) (i32.const 10) (i32.const 4096))
+            (loop $again
+                (call $write (local.get $stdout) (i32.const 65536) (i32.const 4096) (i32.const 256))
+                (br $again))
+            unreachable",
+        ..Guest::default()
+    };
+    let fault = fault(house.run(guest.build()).await, ParkCode::OutputLimit);
+    assert!(fault.message.starts_with("the plugin flooded its log"), "{}", fault.message);
+}
+
+#[tokio::test]
 async fn an_exit_is_a_trap_whatever_its_status() {
     let house = House::new();
     for status in [0, 1] {
