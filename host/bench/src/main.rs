@@ -4,6 +4,7 @@
 //! cargo build --release                              the product: `hookmill`, run as a process of its own
 //! cargo run --release -p hookmill-bench              the river against its floor, at 32 and 48 connections, and then the call
 //! cargo run --release -p hookmill-bench -- call      the plugin call beside a bare wasmtime loop, alone
+//! cargo run --release -p hookmill-bench -- fairness  one organization beside another whose plugins loop on every event
 //! cargo run --release -p hookmill-bench -- --help    rounds, events, connections, where the data lies
 //! ```
 //!
@@ -26,7 +27,10 @@
 
 mod call;
 mod event;
+mod fairness;
 mod floor;
+#[path = "../../../tests/guests/guests.rs"]
+mod guests;
 mod ledger;
 mod load;
 mod machine;
@@ -62,6 +66,8 @@ struct Arguments {
 enum Command {
     /// A plugin call beside a bare wasmtime loop
     Call(call::Settings),
+    /// An organization beside one whose plugins all loop
+    Fairness(fairness::Settings),
     /// The floor's server: started by the benchmark itself.
     #[command(hide = true)]
     Floor(floor::Settings),
@@ -81,6 +87,7 @@ fn main() -> ExitCode {
             call::run(&call::Settings::default())
         }),
         Some(Command::Call(settings)) => call::run(&settings),
+        Some(Command::Fairness(settings)) => fairness::run(&settings),
         Some(Command::CompileChild { args }) => return hookmill_plugin_room::compile_child(args),
         Some(Command::Floor(settings)) => floor::run(&settings),
     };

@@ -89,7 +89,7 @@ fn median(rounds: &[Round], figure: fn(&Round) -> f64) -> f64 {
 }
 
 /// Every system has played at least one round; of none there would be nothing to say.
-fn spread(figures: impl Iterator<Item = f64>) -> Spread {
+pub(crate) fn spread(figures: impl Iterator<Item = f64>) -> Spread {
     Spread::of(figures).unwrap_or(Spread {
         median: f64::NAN,
         min: f64::NAN,

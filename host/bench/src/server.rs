@@ -161,30 +161,43 @@ fn address_in(line: &str) -> Option<SocketAddr> {
 /// An organization, and an integration with the built-in passthrough that delivers to the receiver.
 async fn set_up(door: &Door, receiver: SocketAddr) -> Result<()> {
     let organization = format!(r#"{{"name": "{ORGANIZATION}"}}"#);
-    call(door, "/organizations", &organization).await?;
+    call(door, "/organizations", JSON, organization.as_bytes()).await?;
     let integration = format!(
         r#"{{"organization": "{ORGANIZATION}", "type": "webhook", "events": ["{KIND}"], "target": "http://{receiver}/alfred/{KIND}"}}"#
     );
-    call(door, "/integrations", &integration).await
+    call(door, "/integrations", JSON, integration.as_bytes()).await
 }
 
-async fn call(door: &Door, path: &str, body: &str) -> Result<()> {
+/// The type of nearly all bodies.
+pub(crate) const JSON: &str = "application/json";
+
+/// One call of the API; an answer that is no success is an error.
+pub(crate) async fn call(door: &Door, path: &str, content_type: &str, body: &[u8]) -> Result<()> {
+    let head = format!("content-type: {content_type}\r\ncontent-length: {}\r\n", body.len());
+    ask(door, "POST", path, &head, body).await.map(|_| ())
+}
+
+/// What the API answers.
+pub(crate) async fn get(door: &Door, path: &str) -> Result<Vec<u8>> {
+    ask(door, "GET", path, "", b"").await
+}
+
+async fn ask(door: &Door, method: &str, path: &str, headers: &str, body: &[u8]) -> Result<Vec<u8>> {
     let key = door.key.as_deref().unwrap_or_default();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        door.address,
-        body.len()
+        "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n{headers}\r\n",
+        door.address
     );
     let mut wire = Wire::connect(door.address).await?;
-    wire.write(format!("{head}{body}").as_bytes()).await?;
+    wire.write(&[head.as_bytes(), body].concat()).await?;
     let answer = wire.read().await?.context("wait for an answer")?;
     let status = answer.status()?;
     ensure!(
         status / 100 == 2,
-        "POST {path} was answered with {status}: {}",
+        "{method} {path} was answered with {status}: {}",
         String::from_utf8_lossy(answer.body)
     );
-    Ok(())
+    Ok(answer.body.to_vec())
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ pub struct PluginLimits {
     pub log_bytes_max: u64,
     /// The largest `plugin_config`.
     pub config_bytes_max: u64,
-    /// Calls under way at once, for each thread that runs plugins.
+    /// Calls under way at once, for each thread that runs plugins. One organization gets half of them, the next one half of what is left.
     pub calls_at_once_per_thread: u32,
     /// CPU time of compiling one component.
     pub compile_cpu_seconds: u64,
@@ -176,7 +176,7 @@ impl Default for PluginLimits {
             log_line_bytes_max: 4 * KIB,
             log_bytes_max: 16 * KIB,
             config_bytes_max: 64 * KIB,
-            calls_at_once_per_thread: 8,
+            calls_at_once_per_thread: 16,
             compile_cpu_seconds: 60,
             compile_memory_bytes: 4 * GIB,
             faults_in_a_row_max: 10,

@@ -8,10 +8,11 @@ use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
 use hookmill_domain::key::Key;
 use hookmill_domain::names::TargetName;
 use hookmill_domain::time::Time;
-use hookmill_store::{HeldPlace, LiveError, ResumeProgress, StoreError};
+use hookmill_store::{HELD_FIRST, HeldPlace, LiveError, ResumeProgress, StoreError};
 use tokio::sync::mpsc;
 use tracing::warn;
 
+use crate::guard::EndOnPanic;
 use crate::river::Inner;
 
 /// Rows that a chore writes in one commit.
@@ -48,11 +49,20 @@ struct Work {
     place: HeldPlace,
 }
 
-/// Stands below every held delivery.
-const FIRST_PLACE: HeldPlace = (Key::ZERO, 0, 0);
+impl Work {
+    fn new(chore: Chore) -> Work {
+        Work {
+            chore,
+            resumed: (Key::ZERO, 0),
+            targets: None,
+            place: HELD_FIRST,
+        }
+    }
+}
 
 /// Works chores off until the river stops. What is left is found again by the next start.
 pub(crate) async fn do_chores(inner: Arc<Inner>, mut chores: mpsc::Receiver<Chore>) {
+    let _guard = EndOnPanic("the task of chores");
     let mut stop = inner.stop.subscribe();
     let mut works: VecDeque<Work> = VecDeque::new();
     let mut look_at = inner.clock.now().plus_millis(AGE_PERIOD_MS);
@@ -63,18 +73,13 @@ pub(crate) async fn do_chores(inner: Arc<Inner>, mut chores: mpsc::Receiver<Chor
             biased;
             _ = stop.changed() => return,
             Some(chore) = chores.recv(), if room => {
-                works.push_back(Work { chore, resumed: (Key::ZERO, 0), targets: None, place: FIRST_PLACE });
+                works.push_back(Work::new(chore));
                 continue;
             }
             () = inner.clock.sleep_until(rest_until), if !works.is_empty() => {}
             () = inner.clock.sleep_until(look_at) => {
                 look_at = inner.clock.now().plus_millis(AGE_PERIOD_MS);
-                works.extend(too_old(&inner).await.into_iter().filter(|_| room).map(|chore| Work {
-                    chore,
-                    resumed: (Key::ZERO, 0),
-                    targets: None,
-                    place: FIRST_PLACE,
-                }));
+                works.extend(too_old(&inner).await.into_iter().filter(|_| room).map(Work::new));
                 continue;
             }
         }
@@ -96,7 +101,11 @@ async fn piece(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> 
     match work.chore {
         Chore::Cancel(integration, _) => {
             let taken = inner.lanes.look(|yard| yard.taken_runs(integration));
-            inner.store.cancel_some(integration, taken, ROWS_AT_ONCE).await
+            let more = inner.store.cancel_some(integration, taken, ROWS_AT_ONCE).await?;
+            if !more {
+                inner.lanes.step(|yard| yard.forget(integration));
+            }
+            Ok(more)
         }
         Chore::Expire(integration, before) => {
             let taken = inner.lanes.look(|yard| yard.taken_runs(integration));
@@ -151,7 +160,7 @@ async fn wake_held(
         Some(place) => work.place = place,
         None => {
             targets.pop_front();
-            work.place = FIRST_PLACE;
+            work.place = HELD_FIRST;
         }
     }
     Ok(!targets.is_empty())

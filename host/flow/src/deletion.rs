@@ -67,13 +67,12 @@ impl River {
 
     /// What of these users' open runs needs it: those in memory, and those on disk.
     async fn needed_by(&self, deletion: &Deletion, users: Vec<User>, needed: Needed) -> Result<Needed, ChangeError> {
-        let users = self.inner.lanes.look(|yard| {
-            let with_runs = users.into_iter().map(|user| {
-                let runs = yard.taken_runs(user.key).into_iter().collect();
-                (user, runs)
-            });
-            with_runs.collect()
+        // One at a time: each may have thousands.
+        let with_runs = users.into_iter().map(|user| {
+            let runs = self.inner.lanes.look(|yard| yard.taken_runs(user.key));
+            (user, runs.into_iter().collect())
         });
+        let users = with_runs.collect();
         // What memory has given up a moment ago is on its way to the disk.
         self.inner.store.settle().await?;
         Ok(self.inner.store.add_needs(deletion.clone(), users, needed).await?)

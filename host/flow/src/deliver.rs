@@ -12,10 +12,11 @@ use hookmill_store::{Attempt, LiveError, Next, Record};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::caches::{Reach, Way};
-use crate::lanes::{Pace, RowFollows, Rung, Sending, Stage};
+use crate::guard::EndOnPanic;
+use crate::lanes::{AttemptEnded, Pace, Rung, Sending, Stage};
 use crate::river::Inner;
 
 /// How long a delivery waits after a fault of the host's own, which uses up no attempt.
@@ -33,7 +34,7 @@ pub(crate) async fn send_deliveries(inner: Arc<Inner>) {
                     workers.spawn(work(inner.clone()));
                 }
             }
-            Some(ended) = workers.join_next() => end_if_it_panicked(&ended),
+            Some(_) = workers.join_next() => {}
             _ = stop.changed() => {}
         }
     }
@@ -41,15 +42,8 @@ pub(crate) async fn send_deliveries(inner: Arc<Inner>) {
     while workers.join_next().await.is_some() {}
 }
 
-/// A worker that panics holds a delivery which nobody would end: the process ends, and the next start makes it again.
-fn end_if_it_panicked(ended: &Result<(), tokio::task::JoinError>) {
-    if ended.as_ref().is_err_and(tokio::task::JoinError::is_panic) {
-        error!("a worker has panicked: ending, so that the next start takes its delivery up again");
-        std::process::abort();
-    }
-}
-
 async fn work(inner: Arc<Inner>) {
+    let _guard = EndOnPanic("a worker");
     loop {
         let mut next = inner.lanes.next_sending(|_, _| {});
         while let Some(sending) = next {
@@ -68,8 +62,8 @@ struct Turn {
     next: Next,
     /// What it tells of its target.
     pace: Pace,
-    /// Its target is gone or was removed.
-    absent: bool,
+    /// As of that version of the integration its target is gone or was removed.
+    absent: Option<i64>,
 }
 
 /// One delivery's turn. Gives the next delivery, if there is one.
@@ -81,8 +75,11 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) -> Option<Sending> {
         pace,
         absent,
     } = turn(inner, &sending).await;
+    let now = inner.clock.now();
     let next_sending = inner.lanes.next_sending(|yard, after| {
-        let row = yard.attempt_ended(&sending, pace, absent);
+        let AttemptEnded { row, held } = yard.attempt_ended(&sending, pace, absent, after);
+        // The integration was changed meanwhile: it is asked again at once.
+        let next = if absent.is_some() && !held { Next::Waiting(now) } else { next };
         after.records.push(match sending.stage {
             Stage::First { facts, digest } => Record::First {
                 delivery: sending.delivery,
@@ -108,25 +105,6 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) -> Option<Sending> {
     next_sending
 }
 
-/// What is written down of a delivery that is held before its first attempt.
-pub(crate) fn held(sending: Sending, row: RowFollows) -> Record {
-    let (facts, digest) = match sending.stage {
-        Stage::First { facts, digest } => (facts, digest),
-        Stage::Again { .. } => (None, sending.request.digest()),
-    };
-    Record::First {
-        delivery: sending.delivery,
-        facts,
-        target: sending.request.target.as_ref().map(ToString::to_string),
-        digest,
-        attempt: None,
-        next: Next::Held,
-        request: Some(Box::new(sending.request)),
-        last: row.last,
-        queued: row.queued,
-    }
-}
-
 async fn turn(inner: &Arc<Inner>, sending: &Sending) -> Turn {
     let (attempts, counted) = match sending.stage {
         Stage::First { .. } => (0, 0),
@@ -138,7 +116,7 @@ async fn turn(inner: &Arc<Inner>, sending: &Sending) -> Turn {
         counted,
         next,
         pace: Pace::Unknown,
-        absent: false,
+        absent: None,
     };
     if now.since_millis(sending.delivery.run.event.time()) > inner.limits.delivery.age_ms_max {
         return not_made(Next::Expired);
@@ -157,19 +135,9 @@ async fn turn(inner: &Arc<Inner>, sending: &Sending) -> Turn {
         Some(Hold::Paused | Hold::Disabled | Hold::Deleted) => return not_made(Next::Waiting(now)),
     }
     let Some((target, way)) = reach.target(sending.target()).filter(|(target, _)| !target.gone) else {
-        // It may have been changed while this was looked up: then it is asked again at once.
-        let changed = inner
-            .caches
-            .reach(sending.delivery.run.integration)
-            .await
-            .is_ok_and(|now| now.live.version != reach.live.version);
-        return if changed {
-            not_made(Next::Waiting(now))
-        } else {
-            Turn {
-                absent: true,
-                ..not_made(Next::Held)
-            }
+        return Turn {
+            absent: Some(reach.live.version),
+            ..not_made(Next::Held)
         };
     };
     let outgoing = match outgoing(inner, &reach, target, way, sending) {
@@ -241,12 +209,12 @@ async fn judged(inner: &Arc<Inner>, reach: &Reach, sending: &Sending, attempts: 
     let (number, counted) = (attempts.saturating_add(1), counted.saturating_add(1));
     let timed_out = ended.code == Some("timeout");
     let pace = Pace::of(Duration::from_micros(ended.duration_us), ended.status.is_some(), timed_out);
-    let mut absent = false;
+    let mut absent = None;
     let next = match ended.code {
         None => Next::Delivered,
         // A plugin's own path may be gone without the target being so.
         Some(_) if ended.status == Some(410) && sending.request.path.is_none() && gone(inner, reach, sending).await => {
-            absent = true;
+            absent = Some(reach.live.version);
             Next::Held
         }
         Some(_) => match reach.live.retry.next(counted, ended_at) {

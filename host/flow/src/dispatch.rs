@@ -15,8 +15,8 @@ use hookmill_store::{DeliveryRef, Record, RunEnd, RunFacts, run_source};
 use tracing::error;
 
 use crate::calls::{Came, Subject, call, came_of, component};
-use crate::deliver::held;
-use crate::lanes::{After, Run, Sending, Stage, Yard};
+use crate::guard::EndOnPanic;
+use crate::lanes::{After, Run, Sending, Stage, Yard, held};
 use crate::river::Inner;
 
 /// Starts the threads that call plugins. They end when the lanes close.
@@ -24,7 +24,7 @@ pub(crate) fn start(inner: &Arc<Inner>, threads: usize) -> std::io::Result<Vec<J
     let spawn = |number: usize| {
         let inner = inner.clone();
         std::thread::Builder::new().name(format!("plugins-{number}")).spawn(move || {
-            let _guard = EndWithTheThread;
+            let _guard = EndOnPanic("a thread that calls plugins");
             give_way();
             match tokio::runtime::Builder::new_current_thread().enable_time().build() {
                 Ok(runtime) => runtime.block_on(call_plugins(&inner, number)),
@@ -35,17 +35,6 @@ pub(crate) fn start(inner: &Arc<Inner>, threads: usize) -> std::io::Result<Vec<J
     (0..threads).map(spawn).collect()
 }
 
-/// A thread that panics holds calls which nobody would end: the process ends, and the next start makes them again.
-struct EndWithTheThread;
-
-impl Drop for EndWithTheThread {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            std::process::abort();
-        }
-    }
-}
-
 async fn call_plugins(inner: &Arc<Inner>, number: usize) {
     let bell = inner.lanes.run_bell(number);
     let calls_max = inner.limits.plugin.calls_at_once_per_thread as usize;
@@ -53,14 +42,16 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
     let mut spare = None;
     let (mut runs, mut ended) = (Vec::new(), Vec::new());
     let mut stop = inner.stop.subscribe();
+    let mut together = TOGETHER_MAX;
     loop {
         loop {
-            let max = calls_max.saturating_sub(calls.len()).min(TOGETHER_MAX);
+            let max = calls_max.saturating_sub(calls.len()).min(together);
             hand_on(inner, number, &mut ended, max, &mut runs);
             if runs.is_empty() {
                 // What is there may be kept from it by a limit: then the end of a call rings.
                 break;
             }
+            together = (together * 2).min(TOGETHER_MAX);
             for run in runs.drain(..) {
                 let mut call = boxed(&mut spare, process(inner, run));
                 // One that ends at its first poll, as nearly all do, costs no place among those under way, and leaves its own to the next.
@@ -69,7 +60,11 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
                         ended.push(end);
                         spare = Some(call);
                     }
-                    Poll::Pending => calls.push(call),
+                    Poll::Pending => {
+                        calls.push(call);
+                        // It has used up a slice, or waits. If the next do so as well, those of others wait for them one at a time.
+                        together = 1;
+                    }
                 }
             }
             // Those that have yielded get their turn as well, however many new ones come.

@@ -25,6 +25,7 @@ mod chores;
 mod deletion;
 mod deliver;
 mod dispatch;
+mod guard;
 mod ingest;
 mod lanes;
 mod loader;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use hookmill_domain::integration::IntegrationKey;
-use hookmill_domain::key::Key;
 use hookmill_domain::request::Request;
-use hookmill_store::{Due, HeldPlace, LiveError, Next, Queued, Record, StoreError, WindowMax};
+use hookmill_store::{Due, HELD_FIRST, LiveError, Next, Queued, Record, StoreError, WindowMax};
 use tracing::{error, warn};
 
+use crate::guard::EndOnPanic;
 use crate::lanes::{Load, Run, Sending, Stage, place_bytes};
 use crate::river::Inner;
 
@@ -22,6 +22,7 @@ const SLOW_PERIOD_MS: u64 = 60_000;
 
 /// Reads what lanes ask for, until the river stops.
 pub(crate) async fn read_ahead(inner: Arc<Inner>) {
+    let _guard = EndOnPanic("a reader");
     let mut stop = inner.stop.subscribe();
     while !*stop.borrow_and_update() {
         let bell = inner.lanes.loads.notified();
@@ -46,7 +47,7 @@ async fn read(inner: &Arc<Inner>, integration: IntegrationKey, load: &Load) -> R
         Load::Held(target) => return wake_held(inner, integration, target.clone()).await,
         Load::Queue | Load::Due => {}
     }
-    let Some(bytes) = inner.lanes.step(|yard| yard.window_or_wait(integration, load)) else {
+    let Some(bytes) = inner.lanes.step(|yard| yard.window_or_wait(integration, *load == Load::Due)) else {
         return Ok(());
     };
     let max = WindowMax {
@@ -157,20 +158,15 @@ async fn due(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) ->
 }
 
 async fn wake_held(inner: &Arc<Inner>, integration: IntegrationKey, target: Option<String>) -> Result<(), StoreError> {
-    let (_, more) = inner
-        .store
-        .wake_held(integration, target.clone(), FIRST_PLACE, WINDOW_COUNT)
-        .await?;
+    let (_, more) = inner.store.wake_held(integration, target.clone(), HELD_FIRST, WINDOW_COUNT).await?;
     let now = inner.clock.now();
     inner.lanes.step(|yard| yard.held_woken(integration, target, more.is_some(), now));
     Ok(())
 }
 
-/// Stands below every held delivery.
-const FIRST_PLACE: HeldPlace = (Key::ZERO, 0, 0);
-
 /// Lets lanes know what is due, until the river stops.
 pub(crate) async fn watch_clock(inner: Arc<Inner>) {
+    let _guard = EndOnPanic("the clock's task");
     let mut stop = inner.stop.subscribe();
     while !*stop.borrow_and_update() {
         let bell = inner.lanes.timers.notified();

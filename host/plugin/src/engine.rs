@@ -68,7 +68,7 @@ impl Tiers {
             component_instance_bytes: 256 * 1024,
         };
         let large = Size {
-            calls_at_once: (calls_at_once / 4).max(2),
+            calls_at_once,
             warm_slots: (hot_slots / 16).max(2),
             core_instances_per_component: 200,
             memories_per_component: 8,

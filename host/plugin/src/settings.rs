@@ -29,6 +29,9 @@ pub struct Settings {
     pub threads: u32,
 }
 
+/// Calls beside those of the threads: dry runs, and questions for a schema.
+const SIDE_CALLS: u32 = 4;
+
 impl Settings {
     /// The defaults, for a folder and a child process.
     pub fn new(artifacts_dir: impl Into<PathBuf>, compiler: CompilerCommand) -> Settings {
@@ -43,8 +46,11 @@ impl Settings {
         }
     }
 
+    /// Calls of both kinds of components: who gives out turns at the threads gives them out among all calls, so here none of them waits.
     pub(crate) fn calls_at_once(&self) -> u32 {
-        self.threads.saturating_mul(self.limits.calls_at_once_per_thread).max(1)
+        self.threads
+            .saturating_mul(self.limits.calls_at_once_per_thread)
+            .saturating_add(SIDE_CALLS)
     }
 }
 

@@ -25,6 +25,9 @@ use crate::{LiveError, StoreError};
 /// The place of a held delivery among those of its target: event, generation, ordinal.
 pub type HeldPlace = (Key, u32, u16);
 
+/// Stands below every held delivery.
+pub const HELD_FIRST: HeldPlace = (Key::ZERO, 0, 0);
+
 /// What became of a change of an integration.
 #[derive(Debug)]
 pub enum Changed {

@@ -41,7 +41,7 @@ mod writer;
 pub use accounts::Organization;
 pub use catalogue::PluginView;
 pub use error::{LiveError, OpenError, StoreError};
-pub use integrations::{Changed, HeldPlace, Judged, NewIntegration};
+pub use integrations::{Changed, HELD_FIRST, HeldPlace, Judged, NewIntegration};
 pub use lanes::{LaneHead, WindowMax};
 pub use needs::{Deleted, Deletion, Needed, NeededRun, OpenWork, User, Withdrawal};
 pub use orders::{ResumeProgress, Resumed, Retried};

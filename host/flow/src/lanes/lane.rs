@@ -12,6 +12,9 @@ use super::work::{Open, Run, Sending, Stage};
 /// Maps of the lanes. Their keys are numbers that the house gives out, so the hash need not stand up to anyone.
 pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
+/// Runs that wait for the plugin of one lane; more wait on disk. A change of the integration takes all of them out of memory in one step.
+const READY_MAX: usize = 4096;
+
 /// What is known of an integration that decides whether its lane is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -49,8 +52,14 @@ pub(crate) struct Lane {
     /// Deliveries in memory that have a row of their own, from their reading until their next row is on disk, and what each weighs.
     pub(crate) again: Map<DeliveryRef, u64>,
     pub(crate) targets: BTreeMap<Option<String>, Target>,
+    /// What is due is to be read as soon as a read may be: it came due while another was under way, or waited for memory.
+    pub(crate) due_now: bool,
     /// Whether a read for it is under way: one at a time.
     pub(crate) loading: bool,
+    /// Its next read waits until there is memory for it.
+    pub(crate) waits_for_memory: bool,
+    /// Whether it stands among those that wait for memory; it may do so longer than it waits.
+    pub(crate) in_memory_ring: bool,
     /// Whether it stands in its organization's ring of lanes with runs.
     pub(crate) in_ring: bool,
     /// Takes are suspended for as long as somebody works on its rows.
@@ -66,6 +75,8 @@ pub(crate) struct Target {
     /// Bytes of what waits and what is under way.
     pub(crate) bytes: u64,
     pub(crate) window: Window,
+    /// It is gone, or the integration has none of that name: nothing is asked of it until the integration is changed.
+    pub(crate) absent: bool,
     /// Deliveries were written down as held since it had too many: they are woken when it has room.
     pub(crate) held: bool,
     pub(crate) in_ring: bool,
@@ -83,6 +94,12 @@ impl Target {
             Stage::First { .. } => self.first.len(),
             Stage::Again { .. } => self.again.len(),
         }
+    }
+
+    /// Whether what was held for it is to be asked for now, which it then is: there is room for more of those that wait for another attempt.
+    /// How many wait for their first does not count, or a steady stream of them would keep what is held waiting for ever.
+    pub(crate) fn asks_for_held(&mut self, waiting_max: usize) -> bool {
+        self.again.len() <= waiting_max / 2 && std::mem::take(&mut self.held)
     }
 
     pub(crate) fn push(&mut self, sending: Sending) {
@@ -125,7 +142,10 @@ impl Lane {
             due: None,
             again: Map::default(),
             targets: BTreeMap::new(),
+            due_now: false,
             loading: false,
+            waits_for_memory: false,
+            in_memory_ring: false,
             in_ring: false,
             suspended: 0,
         }
@@ -156,7 +176,12 @@ impl Lane {
 
     /// Whether a new event gets a place in memory: not while older ones wait on disk, or it would overtake them all.
     pub(crate) fn gives_places(&self) -> bool {
-        self.runs() && !self.backlog
+        self.runs() && !self.backlog && self.ready.len() < READY_MAX
+    }
+
+    /// Whether each of its targets has hung lately, so that what is in memory will be there for long.
+    pub(crate) fn hangs(&self) -> bool {
+        !self.targets.is_empty() && self.targets.values().all(|target| target.window.has_hung())
     }
 
     /// Whether the next run could hand its requests on: at least one of its targets has not too many that wait for their first attempt.

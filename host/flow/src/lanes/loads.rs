@@ -1,8 +1,8 @@
-//! What is to be read from disk, in turns of organizations: one with a thousand lanes to be read keeps no other waiting for all of them.
+//! What waits in turns of organizations: one with a thousand lanes to be read keeps no other waiting for all of them.
 
 use std::collections::VecDeque;
 
-use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
+use hookmill_domain::integration::OrganizationKey;
 
 use super::lane::Map;
 
@@ -19,24 +19,33 @@ pub(crate) enum Load {
     Held(Option<String>),
 }
 
-/// Reads that wait for a reader.
-#[derive(Debug, Default)]
-pub(crate) struct Loads {
-    of: Map<OrganizationKey, VecDeque<(IntegrationKey, Load)>>,
+/// What waits, of each organization in its order.
+#[derive(Debug)]
+pub(crate) struct InTurns<T> {
+    of: Map<OrganizationKey, VecDeque<T>>,
     turns: VecDeque<OrganizationKey>,
 }
 
-impl Loads {
-    pub(crate) fn push(&mut self, organization: OrganizationKey, integration: IntegrationKey, load: Load) {
+impl<T> Default for InTurns<T> {
+    fn default() -> InTurns<T> {
+        InTurns {
+            of: Map::default(),
+            turns: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> InTurns<T> {
+    pub(crate) fn push(&mut self, organization: OrganizationKey, more: T) {
         let waiting = self.of.entry(organization).or_default();
         if waiting.is_empty() {
             self.turns.push_back(organization);
         }
-        waiting.push_back((integration, load));
+        waiting.push_back(more);
     }
 
     /// The next one.
-    pub(crate) fn pop(&mut self) -> Option<(IntegrationKey, Load)> {
+    pub(crate) fn pop(&mut self) -> Option<T> {
         let organization = self.turns.pop_front()?;
         let waiting = self.of.get_mut(&organization)?;
         let next = waiting.pop_front();
@@ -46,6 +55,11 @@ impl Loads {
             self.turns.push_back(organization);
         }
         next
+    }
+
+    /// Of how many organizations something waits.
+    pub(crate) fn organizations(&self) -> usize {
+        self.turns.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -59,11 +73,12 @@ mod tests {
 
     #[test]
     fn organizations_take_turns() {
-        let mut loads = Loads::default();
-        for (organization, integration) in [(1, 1), (1, 2), (1, 3), (2, 4)] {
-            loads.push(OrganizationKey(organization), IntegrationKey(integration), Load::Queue);
+        let mut loads = InTurns::default();
+        for (organization, lane) in [(1, 1), (1, 2), (1, 3), (2, 4)] {
+            loads.push(OrganizationKey(organization), lane);
         }
-        let order: Vec<i64> = std::iter::from_fn(|| loads.pop()).map(|(integration, _)| integration.0).collect();
+        assert_eq!(loads.organizations(), 2);
+        let order: Vec<i64> = std::iter::from_fn(|| loads.pop()).collect();
         assert_eq!(order, [1, 4, 2, 3]);
         assert!(loads.is_empty() && loads.of.is_empty());
     }

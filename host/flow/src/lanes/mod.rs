@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 
 pub(crate) use loads::Load;
 pub(crate) use window::Pace;
-pub(crate) use work::{RowFollows, Run, Sending, Stage, place_bytes};
-pub(crate) use yard::{After, Yard};
+pub(crate) use work::{Run, Sending, Stage, held, place_bytes};
+pub(crate) use yard::{After, AttemptEnded, Yard};
 
 /// Runs for which one thread is enough: waking a second one costs more than it saves.
 const RUNS_A_THREAD: usize = 32;

@@ -9,7 +9,7 @@ use hookmill_domain::names::OrganizationName;
 use hookmill_domain::request::Request;
 use hookmill_domain::revision::Pinned;
 use hookmill_domain::time::Time;
-use hookmill_store::{DeliveryRef, Event, RunFacts, RunRef};
+use hookmill_store::{DeliveryRef, Event, Next, Record, RunFacts, RunRef};
 
 /// A run that waits for its plugin.
 #[derive(Debug)]
@@ -64,6 +64,25 @@ impl Sending {
     /// The target's name.
     pub(crate) fn target(&self) -> Option<&str> {
         self.request.target.as_ref().map(|name| name.as_str())
+    }
+}
+
+/// What is written down of a delivery that is held before its first attempt.
+pub(crate) fn held(sending: Sending, row: RowFollows) -> Record {
+    let (facts, digest) = match sending.stage {
+        Stage::First { facts, digest } => (facts, digest),
+        Stage::Again { .. } => (None, sending.request.digest()),
+    };
+    Record::First {
+        delivery: sending.delivery,
+        facts,
+        target: sending.request.target.as_ref().map(ToString::to_string),
+        digest,
+        attempt: None,
+        next: Next::Held,
+        request: Some(Box::new(sending.request)),
+        last: row.last,
+        queued: row.queued,
     }
 }
 

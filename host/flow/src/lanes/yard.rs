@@ -2,6 +2,7 @@
 //! each of its steps takes a bounded time.
 
 mod commits;
+mod hung;
 mod places;
 mod reading;
 mod runs;
@@ -18,8 +19,10 @@ use hookmill_domain::limits::Limits;
 use hookmill_domain::time::Time;
 use hookmill_store::Record;
 
+pub(crate) use self::sendings::AttemptEnded;
+
 use super::lane::{Lane, Map};
-use super::loads::{Load, Loads};
+use super::loads::{InTurns, Load};
 use super::work::Pins;
 
 #[derive(Debug, Default)]
@@ -57,9 +60,10 @@ pub(crate) struct Yard {
     runners: VecDeque<OrganizationKey>,
     /// Organizations with deliveries that may be taken, in turn.
     senders: VecDeque<OrganizationKey>,
-    loads: Loads,
-    /// Reads that wait until there is memory for them.
-    memory_waiters: VecDeque<(IntegrationKey, Load)>,
+    /// Reads that wait for a reader.
+    loads: InTurns<(IntegrationKey, Load)>,
+    /// Lanes whose reads wait until there is memory for them.
+    memory_waiters: InTurns<IntegrationKey>,
     timers: BTreeSet<(Time, IntegrationKey)>,
     pins: Pins,
     accepted_since_mark: u64,
@@ -93,8 +97,8 @@ impl Yard {
             organizations: Map::default(),
             runners: VecDeque::new(),
             senders: VecDeque::new(),
-            loads: Loads::default(),
-            memory_waiters: VecDeque::new(),
+            loads: InTurns::default(),
+            memory_waiters: InTurns::default(),
             timers: BTreeSet::new(),
             pins: Pins::default(),
             accepted_since_mark: 0,

@@ -14,7 +14,10 @@ use crate::lanes::lane::Lane;
 use crate::lanes::loads::Load;
 use crate::lanes::work::{Open, place_bytes};
 
-/// Reads that are looked at when memory has become free.
+/// What a lane whose targets have all hung holds at most: its work will be in memory for long, and little of it is needed ahead.
+pub(super) const HUNG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Lanes that are looked at when memory has become free.
 const WAITERS_AT_ONCE: usize = 8;
 
 /// What somebody holds, and may hold at most as things stand.
@@ -59,28 +62,43 @@ impl Yard {
     pub(crate) fn gives_place(&mut self, organization: OrganizationKey, pinned: &Pinned, data: usize, asked: &mut u64) -> bool {
         let more = place_bytes(data);
         let lane = self.lane(pinned.key, organization);
-        let (gives, of_lane) = (lane.gives_places(), lane.bytes);
-        let Shares { own, lane } = self.shares(organization, of_lane, *asked);
-        if !gives || !own.takes(more) || !lane.takes(more) {
+        let (gives, hangs, of_lane) = (lane.gives_places(), lane.hangs(), lane.bytes);
+        let Shares { own, lane: mut share } = self.shares(organization, of_lane, *asked);
+        if hangs {
+            share.max = share.max.min(HUNG_BYTES_MAX);
+        }
+        if !gives || !own.takes(more) || !share.takes(more) {
             return false;
         }
         *asked += more;
         true
     }
 
-    /// Bytes that a window of the lane may hold now. `None`: there is no memory for it, and the read waits for some.
-    pub(crate) fn window_or_wait(&mut self, integration: IntegrationKey, load: &Load) -> Option<u64> {
+    /// Bytes that a window of the lane may hold now. `None`: there is no memory for it, and the lane's next read waits for some. `due`: this
+    /// one is of what is due, and then so is the next one.
+    pub(crate) fn window_or_wait(&mut self, integration: IntegrationKey, due: bool) -> Option<u64> {
         let window = self.window_bytes(integration);
-        if window.is_none() {
-            self.memory_waiters.push_back((integration, load.clone()));
+        if window.is_none()
+            && let Some(lane) = self.lanes.get_mut(&integration)
+        {
+            lane.loading = false;
+            lane.due_now |= due;
+            lane.waits_for_memory = true;
+            if !std::mem::replace(&mut lane.in_memory_ring, true) {
+                self.memory_waiters.push(lane.organization, integration);
+            }
         }
         window
     }
 
     fn window_bytes(&self, integration: IntegrationKey) -> Option<u64> {
         let lane = self.lanes.get(&integration)?;
-        let Shares { own, lane } = self.shares(lane.organization, lane.bytes, 0);
-        (own.takes(1) && lane.takes(1)).then(|| own.left().min(lane.left()).max(1))
+        let hangs = lane.hangs();
+        let Shares { own, lane: mut share } = self.shares(lane.organization, lane.bytes, 0);
+        if hangs {
+            share.max = share.max.min(HUNG_BYTES_MAX);
+        }
+        (own.takes(1) && share.takes(1)).then(|| own.left().min(share.left()).max(1))
     }
 
     /// Whether a delivery that a plugin has just put out, and that is charged, is to wait on disk. `alone`: what its run weighs; `of_target`:
@@ -93,7 +111,7 @@ impl Yard {
         }
         // A target that holds nothing gets its turn, whatever its neighbours hold.
         let target = Share::of(of_target, lane.left());
-        own.held > own.max.saturating_mul(2) || (of_target > 0 && (own.is_over() || lane.is_over() || !target.takes(body_bytes)))
+        self.is_spent(own) || (of_target > 0 && (own.is_over() || lane.is_over() || !target.takes(body_bytes)))
     }
 
     /// Whether the plugins of an organization have put out so much that they are not called until some of it has gone.
@@ -103,7 +121,13 @@ impl Yard {
             .get(&organization)
             .map_or(0, |organization| organization.output_bytes);
         let Shares { own, .. } = self.shares(organization, 0, 0);
-        put_out > 0 && own.held > own.max.saturating_mul(2)
+        put_out > 0 && self.is_spent(own)
+    }
+
+    /// Whether an organization, or all of them together, hold so much that what comes waits on disk, whatever else would be fair.
+    fn is_spent(&self, own: Share) -> bool {
+        let limits = &self.limits.intake;
+        own.held > limits.payload_memory_bytes_max_per_organization.saturating_mul(2) || self.bytes >= limits.payload_memory_bytes_max
     }
 
     /// `asked`: what is about to be held beside what is.
@@ -133,6 +157,7 @@ impl Yard {
         if let Some(lane) = self.lanes.get_mut(&integration) {
             lane.bytes = lane.bytes.saturating_sub(bytes);
         }
+        self.offer_memory_to(integration);
         self.offer_memory();
     }
 
@@ -147,21 +172,35 @@ impl Yard {
     /// Memory may have become free, or a read has not taken what it might have: some of those that wait are looked at. Each read that ends
     /// comes here again, so that all of them get their turn.
     pub(super) fn offer_memory(&mut self) {
-        for _ in 0..self.memory_waiters.len().min(WAITERS_AT_ONCE) {
-            let Some((integration, load)) = self.memory_waiters.pop_front() else {
-                return;
-            };
-            if self.window_bytes(integration).is_some() {
-                self.push_load(integration, load);
-            } else {
-                self.memory_waiters.push_back((integration, load));
+        for _ in 0..self.memory_waiters.organizations().min(WAITERS_AT_ONCE) {
+            let Some(integration) = self.memory_waiters.pop() else { return };
+            let still_waits = self.offer_memory_to(integration);
+            let Some(lane) = self.lanes.get_mut(&integration) else { continue };
+            lane.in_memory_ring = still_waits;
+            if still_waits {
+                self.memory_waiters.push(lane.organization, integration);
             }
         }
     }
 
+    /// Lets a lane's read go on that has waited for memory, if there is some. `true`: it waits on.
+    fn offer_memory_to(&mut self, integration: IntegrationKey) -> bool {
+        if !self.lanes.get(&integration).is_some_and(|lane| lane.waits_for_memory) {
+            return false;
+        }
+        if self.window_bytes(integration).is_none() {
+            return true;
+        }
+        if let Some(lane) = self.lanes.get_mut(&integration) {
+            lane.waits_for_memory = false;
+        }
+        self.look(integration);
+        false
+    }
+
     pub(super) fn push_load(&mut self, integration: IntegrationKey, load: Load) {
         if let Some(lane) = self.lanes.get(&integration) {
-            self.loads.push(lane.organization, integration, load);
+            self.loads.push(lane.organization, (integration, load));
         }
     }
 
@@ -170,7 +209,7 @@ impl Yard {
         self.lanes.entry(integration).or_insert_with(|| {
             let mut lane = Lane::new(organization);
             lane.loading = true;
-            loads.push(organization, integration, Load::Standing);
+            loads.push(organization, (integration, Load::Standing));
             lane
         })
     }

@@ -13,18 +13,25 @@ use crate::lanes::work::{Open, Run, Sending, Stage, place_bytes};
 
 /// Runs in memory of one lane below which more are read from its queue.
 const READY_MIN: usize = 64;
-/// How long a lane with something due waits for a read of it that is under way.
-const LOADING_WAIT_MS: u64 = 20;
 
 impl Yard {
-    /// Asks for what the lane needs from disk, one read at a time.
+    /// Asks for what the lane needs from disk, one read at a time: what is due goes before what has not been tried.
     pub(super) fn look(&mut self, integration: IntegrationKey) {
+        let load_max = self.target_load_max();
         let Some(lane) = self.lanes.get_mut(&integration) else { return };
-        if lane.loading || self.closing {
+        if lane.loading || lane.waits_for_memory || self.closing {
             return;
         }
-        let load = if lane.standing == Standing::Unknown {
+        let is_known = lane.standing != Standing::Unknown;
+        if is_known && (!lane.sends() || lane.retries_are_full(load_max)) {
+            // Its due time stays known, and is looked at when the hold ends, or when one of them has had its attempt.
+            lane.due_now = false;
+        }
+        let load = if !is_known {
             Load::Standing
+        } else if std::mem::take(&mut lane.due_now) {
+            lane.due = None;
+            Load::Due
         } else if lane.backlog && lane.runs() && lane.ready.len() < READY_MIN {
             Load::Queue
         } else {
@@ -160,7 +167,8 @@ impl Yard {
         if let Some(lane) = self.lanes.get_mut(&integration)
             && more
         {
-            lane.targets.entry(target).or_default().held = true;
+            let target = lane.targets.entry(target).or_default();
+            target.held = !target.absent;
         }
         self.set_due(integration, now);
     }
@@ -181,16 +189,14 @@ impl Yard {
         let load_max = self.target_load_max();
         let Some(lane) = self.lanes.get_mut(&integration) else { return };
         for (name, target) in &mut lane.targets {
-            if target.held && target.load() <= load_max / 2 {
-                target.held = false;
-                self.loads.push(lane.organization, integration, Load::Held(name.clone()));
+            if target.asks_for_held(load_max) {
+                self.loads.push(lane.organization, (integration, Load::Held(name.clone())));
             }
         }
     }
 
     /// The time has come to that point: lanes with something due are read. Gives the next time.
     pub(crate) fn tick(&mut self, now: Time) -> Option<Time> {
-        let load_max = self.target_load_max();
         while let Some((at, integration)) = self.timers.first().copied() {
             if at > now {
                 return Some(at);
@@ -198,30 +204,8 @@ impl Yard {
             self.timers.remove(&(at, integration));
             self.look_for_held(integration);
             let Some(lane) = self.lanes.get_mut(&integration) else { continue };
-            if lane.due.is_none_or(|due| due > now) {
-                self.look(integration);
-                continue;
-            }
-            if !lane.sends() && lane.standing != Standing::Unknown {
-                // Its due time stays known, and is looked at when the hold ends.
-                continue;
-            }
-            if lane.loading {
-                // One read at a time; the clock asks again.
-                self.timers.insert((now.plus_millis(LOADING_WAIT_MS), integration));
-                continue;
-            }
-            if lane.retries_are_full(load_max) {
-                // It is looked at again when one of them has had its attempt.
-                continue;
-            }
-            lane.loading = true;
-            if lane.standing == Standing::Unknown {
-                self.push_load(integration, Load::Standing);
-            } else {
-                lane.due = None;
-                self.push_load(integration, Load::Due);
-            }
+            lane.due_now |= lane.due.is_some_and(|due| due <= now);
+            self.look(integration);
         }
         None
     }

@@ -8,19 +8,19 @@ use crate::lanes::lane::Standing;
 use crate::lanes::work::{RowFollows, Run, Sending};
 
 impl Yard {
-    /// The next run whose plugin may be called: organizations take turns, then their integrations. One organization holds at most half
-    /// of all calls while others wait.
+    /// The next run whose plugin may be called: organizations take turns, then their integrations. One organization holds at most as many
+    /// calls as are still free beside it, so that each that comes finds some, whatever the calls of those before it take.
     pub(crate) fn take_run(&mut self) -> Option<Run> {
         if self.closing || self.calls >= self.calls_max {
             return None;
         }
         for _ in 0..self.runners.len() {
             let key = self.runners.pop_front()?;
-            let others = !self.runners.is_empty();
+            let free = self.calls_max.saturating_sub(self.calls);
             let Some(organization) = self.organizations.get(&key) else {
                 continue;
             };
-            if (others && organization.calls >= (self.calls_max / 2).max(1)) || self.is_full(key) {
+            if organization.calls >= free || self.is_full(key) {
                 self.runners.push_back(key);
                 continue;
             }

@@ -3,7 +3,7 @@
 use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
 use hookmill_store::RunRef;
 
-use super::{Organization, Yard};
+use super::{After, Organization, Yard};
 use crate::lanes::lane::Target;
 use crate::lanes::loads::Load;
 use crate::lanes::window::Pace;
@@ -11,6 +11,14 @@ use crate::lanes::work::{RowFollows, Sending, Stage};
 
 /// Targets that a lane remembers while nothing waits for them: most integrations have no more, and making one anew takes longer than its turn.
 const IDLE_TARGETS_MAX: usize = 8;
+
+/// What is to be written of a delivery whose attempt has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AttemptEnded {
+    pub(crate) row: RowFollows,
+    /// Its target is absent still: it is held.
+    pub(crate) held: bool,
+}
 
 impl Yard {
     pub(super) fn target_load_max(&self) -> usize {
@@ -146,26 +154,32 @@ impl Yard {
         }
     }
 
-    /// An attempt has ended, or was not made; `pace`: what it tells of its target.
-    /// `absent`: its target is gone or was removed, so that nothing more is asked of it until the integration is changed.
-    pub(crate) fn attempt_ended(&mut self, sending: &Sending, pace: Pace, absent: bool) -> RowFollows {
+    /// An attempt has ended, or was not made; `pace`: what it tells of its target. `absent`: as of that version of the integration the target
+    /// is gone or was removed, so that nothing more is asked of it until the integration is changed. It may have been meanwhile: the answer
+    /// says whether the delivery is to be held.
+    pub(crate) fn attempt_ended(&mut self, sending: &Sending, pace: Pace, absent: Option<i64>, after: &mut After) -> AttemptEnded {
         let run = sending.delivery.run;
         let name = sending.target().map(str::to_owned);
         self.count_attempt(sending, &name, pace);
         let load_max = self.target_load_max();
+        let mut held = false;
         if let Some(lane) = self.lanes.get_mut(&run.integration)
             && let Some(target) = lane.targets.get_mut(&name)
         {
             if let Some(due) = lane.due {
                 self.timers.insert((due, run.integration));
             }
-            target.held &= !absent;
-            if target.held && target.load() <= load_max / 2 {
+            held = absent.is_some_and(|version| lane.version <= version);
+            if held {
+                target.absent = true;
                 target.held = false;
-                self.loads.push(run.organization, run.integration, Load::Held(name.clone()));
+            }
+            if target.asks_for_held(load_max) {
+                self.loads.push(run.organization, (run.integration, Load::Held(name.clone())));
             } else if target.load() == 0
                 && !target.in_ring
                 && !target.held
+                && !target.absent
                 && !target.window.has_hung()
                 && lane.targets.len() > IDLE_TARGETS_MAX
             {
@@ -179,9 +193,12 @@ impl Yard {
                 queued: false,
             },
         };
+        if pace == Pace::Hung {
+            self.leave_memory(run.integration, &name, after);
+        }
         self.offer_target(run.integration, name);
         self.offer_lane(run.integration);
-        row
+        AttemptEnded { row, held }
     }
 
     /// Takes an attempt off what is under way, and lets its target have more or fewer.

@@ -51,6 +51,9 @@ impl Yard {
         if version < lane.version {
             return self.look(integration);
         }
+        if version > lane.version {
+            lane.targets.values_mut().for_each(|target| target.absent = false);
+        }
         lane.version = version;
         if !stopped {
             lane.faults_in_a_row = 0;
@@ -90,6 +93,27 @@ impl Yard {
         lane.has_queued();
         self.offer_lane(integration);
         self.look(integration);
+    }
+
+    /// A deleted integration has nothing left: its lane goes, unless something of it is under way.
+    pub(crate) fn forget(&mut self, integration: IntegrationKey) {
+        let is_empty = |lane: &Lane| {
+            let is_deleted = matches!(
+                lane.standing,
+                Standing::Known {
+                    hold: Some(Hold::Deleted),
+                    ..
+                }
+            );
+            let waits = lane.loading || lane.suspended > 0 || !lane.open.is_empty() || !lane.again.is_empty();
+            is_deleted && !waits && lane.targets.values().all(|target| target.load() == 0)
+        };
+        if self.lanes.get(&integration).is_some_and(is_empty)
+            && let Some(lane) = self.lanes.remove(&integration)
+            && let Some(due) = lane.due
+        {
+            self.timers.remove(&(due, integration));
+        }
     }
 
     /// Lanes that hold work and are not served.

@@ -88,12 +88,105 @@ fn a_read_that_waits_for_memory_is_woken_when_there_is_some() {
     // What came after it has a row of the queue, and is to be read.
     let (lane, load) = yard.take_load().expect("the queue is looked at");
     assert_eq!((lane, &load), (IntegrationKey(1), &Load::Queue));
-    assert_eq!(yard.window_or_wait(lane, &load), None);
+    assert_eq!(yard.window_or_wait(lane, false), None);
     assert!(yard.take_load().is_none());
     yard.set_standing(IntegrationKey(1), OrganizationKey(1), 2, Some(Hold::Paused), false, &mut after);
     assert_eq!(yard.payload_bytes(), 0);
-    assert_eq!(yard.take_load(), Some((lane, load.clone())));
-    assert!(yard.window_or_wait(lane, &load).is_some());
+    yard.set_standing(IntegrationKey(1), OrganizationKey(1), 3, None, false, &mut after);
+    assert_eq!(yard.take_load(), Some((lane, load)));
+    assert!(yard.window_or_wait(lane, false).is_some());
+}
+
+/// Memory that one lane has given up is offered to it, however many others wait that can not have it.
+#[test]
+fn a_lane_finds_its_own_memory_again() {
+    let mut limits = limits();
+    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
+    let mut yard = Yard::new(limits, 1000);
+    let mut after = After::default();
+    let mut wait = |yard: &mut Yard, key: i64| {
+        serve(yard, key, key);
+        let first = key * 1_000_000;
+        post(yard, first..first + 3, key, key, 1000);
+        while let Some((lane, load)) = yard.take_load() {
+            match load {
+                Load::Standing => yard.standing_loaded(lane, 1, None, false, &mut after),
+                _ => assert_eq!(yard.window_or_wait(lane, false), None, "{lane:?}: it holds what it may"),
+            }
+        }
+    };
+    (1..=40).for_each(|key| wait(&mut yard, key));
+    assert_eq!(yard.memory_waiters.organizations(), 40);
+    for key in (1..=40).rev() {
+        yard.set_standing(IntegrationKey(key), OrganizationKey(key), 2, Some(Hold::Paused), false, &mut after);
+        assert!(!yard.lanes[&IntegrationKey(key)].waits_for_memory);
+    }
+    assert_eq!(yard.payload_bytes(), 0);
+    yard.offer_memory();
+    (0..5).for_each(|_| yard.offer_memory());
+    assert!(yard.memory_waiters.is_empty());
+}
+
+#[test]
+fn what_waits_for_a_target_that_hangs_leaves_memory() {
+    let mut yard = Yard::new(Limits::default(), 1000);
+    let mut after = After::default();
+    serve(&mut yard, 1, 1);
+    while yard.take_load().is_some() {}
+    yard.standing_loaded(IntegrationKey(1), 1, None, false, &mut after);
+    let placed = post(&mut yard, 1..101, 1, 1, 100_000);
+    let runs: Vec<_> = (0..50).filter_map(|_| yard.take_run()).collect();
+    for run in &runs {
+        let mut sending = sending(run.run.event.as_i64(), 1, 1, None, false);
+        sending.request.body = vec![0; 100_000].into();
+        yard.call_ended(run.run, vec![sending]);
+    }
+    let before = yard.payload_bytes();
+    assert!(before > 10 * MIB as u64, "{before}");
+    let under_way: Vec<_> = std::iter::from_fn(|| yard.take_sending()).collect();
+    assert_eq!(under_way.len(), 16);
+    let mut after = After::default();
+    assert!(!yard.attempt_ended(&under_way[0], Pace::Hung, None, &mut after).held);
+    let held = after
+        .records
+        .iter()
+        .filter(|record| matches!(record, hookmill_store::Record::First { .. }))
+        .count();
+    let queued = after
+        .records
+        .iter()
+        .filter(|record| matches!(record, hookmill_store::Record::Enqueue(_)))
+        .count();
+    assert_eq!(
+        (held, queued),
+        (runs.len() - 16, placed - runs.len()),
+        "all that waits but for what is under way"
+    );
+    // The next ones do not come back into memory, but to the queue.
+    assert_eq!(post(&mut yard, 3001..3101, 1, 1, 100_000), 0);
+    let ready = yard.lanes[&IntegrationKey(1)].ready.len();
+    assert_eq!(ready, 0);
+    // What the others may have is no less than if nothing hung, but for what is under way.
+    assert!(yard.payload_bytes() < before, "{}", yard.payload_bytes());
+}
+
+/// Outputs are bounded for the host as well as for each organization.
+#[test]
+fn plugins_are_not_called_while_the_host_holds_all_that_it_may() {
+    let mut limits = Limits::default();
+    limits.intake.payload_memory_bytes_max = 20 * MIB as u64;
+    let mut yard = Yard::new(limits, 1000);
+    for key in 1..=20 {
+        serve(&mut yard, key, key);
+        post(&mut yard, key * 1000..key * 1000 + 4, key, key, 10);
+    }
+    let mut most = 0;
+    for _ in 0..200 {
+        call_all(&mut yard, 4 * MIB);
+        most = most.max(yard.payload_bytes());
+    }
+    // One call of each, whose output nobody could foresee, and what stood before.
+    assert!(most <= (20 + 20 * 4 + 4) * MIB as u64, "{most}");
 }
 
 /// A delivery that was held while nothing was under way is asked for by the clock, should the first asking fail.

@@ -1,6 +1,8 @@
 //! The yard by itself: turns, limits, places and the mark.
 
+mod calls;
 mod memory;
+mod retries;
 
 use std::sync::Arc;
 
@@ -103,7 +105,7 @@ fn every_delivery_has_its_turn() {
                     (_, 0) => Pace::Unknown,
                     _ => Pace::Answered,
                 };
-                yard.attempt_ended(&ended, pace, false);
+                yard.attempt_ended(&ended, pace, None, &mut After::default());
             }
         }
         loop {
@@ -112,7 +114,7 @@ fn every_delivery_has_its_turn() {
                 under_way.push(sending);
             }
             let Some(ended) = under_way.pop() else { break };
-            yard.attempt_ended(&ended, Pace::Unknown, false);
+            yard.attempt_ended(&ended, Pace::Unknown, None, &mut After::default());
         }
         assert_eq!(taken + refused, offered, "seed {seed}: something that waits is forgotten");
         assert_eq!((yard.under_way(), yard.hung_in_flight), ((0, 0), 0));
@@ -137,7 +139,7 @@ fn targets_that_hang_leave_room_for_one_that_answers() {
         let mut ended = 0;
         while ended < 400 {
             for hung in take_all(&mut yard) {
-                yard.attempt_ended(&hung, Pace::Hung, false);
+                yard.attempt_ended(&hung, Pace::Hung, None, &mut After::default());
                 ended += 1;
             }
         }
@@ -151,7 +153,7 @@ fn targets_that_hang_leave_room_for_one_that_answers() {
     assert_eq!(well.delivery.run.integration, IntegrationKey(1000));
     assert!(yard.take_sending().is_none());
     for hung in &held {
-        yard.attempt_ended(hung, Pace::Hung, false);
+        yard.attempt_ended(hung, Pace::Hung, None, &mut After::default());
     }
     assert_eq!(take_all(&mut yard).len(), 128, "the next of them");
 }
@@ -167,7 +169,7 @@ fn organizations_whose_targets_hang_leave_room_for_the_others() {
         for _ in 0..times {
             assert!(yard.offer_sending(sending(number, number, number, None, false)).is_none());
             let taken = yard.take_sending().expect("it is alone");
-            yard.attempt_ended(&taken, Pace::Hung, false);
+            yard.attempt_ended(&taken, Pace::Hung, None, &mut After::default());
         }
     };
     for organization in 1..=9 {
@@ -188,7 +190,7 @@ fn organizations_whose_targets_hang_leave_room_for_the_others() {
     );
     let mut others = 0;
     for hung in &held {
-        yard.attempt_ended(hung, Pace::Hung, false);
+        yard.attempt_ended(hung, Pace::Hung, None, &mut After::default());
         others += usize::from(yard.take_sending().is_some());
     }
     assert_eq!(others, 4, "each of them lets another one go on");
@@ -271,21 +273,6 @@ fn serve(yard: &mut Yard, integration: i64, organization: i64) {
         false,
         &mut after,
     );
-}
-
-#[test]
-fn organizations_take_turns_at_the_plugins() {
-    let mut yard = Yard::new(Limits::default(), 16);
-    for integration in [1, 2, 3] {
-        serve(&mut yard, integration, if integration == 3 { 2 } else { 1 });
-    }
-    for number in 1..=20 {
-        yard.committed(accepted(number, 1, &[1, 2], true));
-    }
-    yard.committed(accepted(21, 2, &[3], true));
-    yard.committed(accepted(22, 2, &[3], true));
-    let turns: Vec<i64> = (0..4).map(|_| yard.take_run().expect("there are many").run.integration.0).collect();
-    assert_eq!(turns, [1, 3, 2, 3]);
 }
 
 #[test]

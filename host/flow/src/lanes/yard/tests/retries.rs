@@ -1,0 +1,123 @@
+//! What is tried again: when it is read, and what is held.
+
+use super::*;
+use crate::lanes::loads::Load;
+use crate::lanes::work::place_bytes;
+
+const LANE: IntegrationKey = IntegrationKey(1);
+const OWNER: OrganizationKey = OrganizationKey(1);
+
+/// A yard with one lane that is served.
+fn served(limits: Limits) -> Yard {
+    let mut yard = Yard::new(limits, 1000);
+    serve(&mut yard, 1, 1);
+    while yard.take_load().is_some() {}
+    yard.standing_loaded(LANE, 1, None, false, &mut After::default());
+    yard
+}
+
+fn loads(yard: &mut Yard) -> Vec<Load> {
+    std::iter::from_fn(|| yard.take_load()).map(|(_, load)| load).collect()
+}
+
+/// A lane whose queue can not be read for want of memory reads what is due first, when there is some.
+#[test]
+fn what_is_due_goes_before_the_queue() {
+    let mut limits = limits();
+    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
+    let mut yard = served(limits);
+    let place = yard.gives_place(OWNER, &pinned(1), 1000, &mut 0);
+    assert!(place);
+    yard.committed(accepted_with(1, 1, &[1], place, 1000));
+    yard.committed(accepted_with(2, 1, &[1], false, 1000));
+    assert_eq!(loads(&mut yard), [Load::Queue]);
+    assert_eq!(yard.window_or_wait(LANE, false), None);
+    yard.set_due(LANE, Time::from_millis(10));
+    assert_eq!(yard.tick(Time::from_millis(20)), None, "it is not asked again and again");
+    assert!(loads(&mut yard).is_empty());
+    let run = yard.take_run().expect("it has its place").run;
+    yard.call_ended(run, Vec::new());
+    yard.recorded(&hookmill_store::Recorded {
+        run,
+        run_complete: true,
+        ordinal: None,
+        again: false,
+        due: None,
+        queued: false,
+    });
+    assert_eq!(loads(&mut yard), [Load::Due]);
+    assert!(yard.window_or_wait(LANE, true).is_some());
+    yard.due_loaded(LANE, Vec::new(), None);
+    assert_eq!(loads(&mut yard), [Load::Queue]);
+}
+
+/// One that comes due while another read is under way is read after that.
+#[test]
+fn what_comes_due_during_a_read_is_read_after_it() {
+    let mut yard = served(limits());
+    yard.committed(accepted_with(2, 1, &[1], false, 10));
+    assert_eq!(loads(&mut yard), [Load::Queue]);
+    yard.set_due(LANE, Time::from_millis(10));
+    yard.tick(Time::from_millis(20));
+    assert!(loads(&mut yard).is_empty(), "one read at a time");
+    yard.queue_loaded(LANE, Vec::new(), true);
+    assert_eq!(loads(&mut yard), [Load::Due]);
+}
+
+/// However steadily new ones come: what was held for their target is asked for.
+#[test]
+fn what_is_held_is_asked_for_while_first_attempts_wait() {
+    let mut yard = served(limits());
+    let mut asked = false;
+    let mut under_way = std::collections::VecDeque::new();
+    for number in 1..100 {
+        // Three come for each one that is sent: most are held.
+        (0..3).for_each(|more| {
+            yard.offer_sending(sending(number * 10 + more, 1, 1, None, false));
+        });
+        under_way.extend(yard.take_sending());
+        if let Some(ended) = under_way.pop_front() {
+            yard.attempt_ended(&ended, Pace::Answered, None, &mut After::default());
+        }
+        asked |= loads(&mut yard).contains(&Load::Held(None));
+    }
+    assert!(asked);
+}
+
+/// A target that is gone is not asked for what was held for it until its integration is changed, and a change that came meanwhile counts.
+#[test]
+fn a_target_that_is_gone_waits_for_a_change() {
+    let mut yard = served(limits());
+    let ended = |yard: &mut Yard, version| {
+        assert!(yard.offer_sending(sending(1, 1, 1, None, false)).is_none());
+        let taken = yard.take_sending().expect("it waits");
+        yard.attempt_ended(&taken, Pace::Answered, Some(version), &mut After::default())
+            .held
+    };
+    assert!(ended(&mut yard, 1));
+    yard.held_woken(LANE, None, true, Time::from_millis(0));
+    yard.tick(Time::from_millis(1));
+    assert_eq!(loads(&mut yard), [Load::Due], "there are more, and they stay where they are");
+    yard.due_loaded(LANE, Vec::new(), None);
+    yard.set_standing(LANE, OWNER, 3, None, false, &mut After::default());
+    assert!(!ended(&mut yard, 1), "that was before the change");
+    yard.held_woken(LANE, None, true, Time::from_millis(2));
+    yard.tick(Time::from_millis(3));
+    assert!(loads(&mut yard).contains(&Load::Held(None)));
+}
+
+/// A lane whose integration is deleted goes, and nothing of it stays behind.
+#[test]
+fn the_lane_of_a_deleted_integration_goes() {
+    let mut yard = served(limits());
+    assert!(yard.offer_sending(sending(1, 1, 1, None, false)).is_none());
+    let taken = yard.take_sending().expect("it waits");
+    yard.set_due(LANE, Time::from_millis(10));
+    yard.set_standing(LANE, OWNER, i64::MAX, Some(Hold::Deleted), false, &mut After::default());
+    yard.forget(LANE);
+    assert!(yard.lanes.contains_key(&LANE), "an attempt is under way");
+    yard.attempt_ended(&taken, Pace::Answered, None, &mut After::default());
+    yard.forget(LANE);
+    assert!(yard.lanes.is_empty() && yard.timers.is_empty());
+    assert_eq!(yard.under_way(), (0, 0));
+}
