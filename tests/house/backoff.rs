@@ -84,7 +84,7 @@ async fn a_corrected_target_rescues_what_waits() {
     .await;
     let corrected = draft(&["document_text"], &right.url("/hook"));
     river
-        .change_integration(tenant, made.id, made.version, corrected)
+        .change_integration(tenant, made.id, made.version, corrected, None)
         .await
         .expect("changed");
     clock.turn_by_ms(2_000);

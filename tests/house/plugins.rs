@@ -7,7 +7,9 @@ mod deletions;
 mod integrations;
 mod overtaken;
 mod owners;
+mod room;
 mod trials;
+mod trials_at_once;
 mod uploads;
 mod versions;
 

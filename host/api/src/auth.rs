@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::problem::Problem;
 
-const X_API_KEY: &str = "x-api-key";
+const X_API_KEY: &str = "X-API-Key";
+const AUTHORIZATION: &str = "Authorization";
 
 /// Somebody with a key that holds.
 #[derive(Debug, Clone)]
@@ -116,23 +117,33 @@ enum NoKey {
     Scheme,
     #[error("the request presents two different keys")]
     Two,
+    #[error("the key in `{0}` is empty")]
+    Empty(&'static str),
+    #[error("what stands in `{0}` is no key: keys are printable ASCII characters")]
+    NotText(&'static str),
 }
 
 /// The key's text.
 fn presented(headers: &HeaderMap) -> Result<&str, NoKey> {
     let mut found = None;
     for value in headers.get_all(header::AUTHORIZATION) {
-        let (scheme, key) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(NoKey::Scheme)?;
+        let value = value.to_str().map_err(|_| NoKey::NotText(AUTHORIZATION))?.trim_ascii();
+        let (scheme, key) = value.split_once(' ').unwrap_or((value, ""));
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(NoKey::Scheme);
         }
-        found = Some(same(found, key.trim_ascii())?);
+        found = Some(same(found, some(key, AUTHORIZATION)?)?);
     }
     for value in headers.get_all(X_API_KEY) {
-        // What is no text is no key; it is looked up as an empty one.
-        found = Some(same(found, value.to_str().unwrap_or_default())?);
+        let value = value.to_str().map_err(|_| NoKey::NotText(X_API_KEY))?;
+        found = Some(same(found, some(value, X_API_KEY)?)?);
     }
     found.ok_or(NoKey::Absent)
+}
+
+fn some<'a>(key: &'a str, header: &'static str) -> Result<&'a str, NoKey> {
+    let key = key.trim_ascii();
+    if key.is_empty() { Err(NoKey::Empty(header)) } else { Ok(key) }
 }
 
 fn same<'a>(found: Option<&'a str>, next: &'a str) -> Result<&'a str, NoKey> {
@@ -170,6 +181,11 @@ mod tests {
         check(&[("authorization", "Bearer a"), ("authorization", "Bearer b")], Err(NoKey::Two));
         check(&[("authorization", "Basic YTpi")], Err(NoKey::Scheme));
         check(&[("authorization", "abc")], Err(NoKey::Scheme));
+        for empty in ["Bearer", "bearer ", "Bearer   "] {
+            check(&[("authorization", empty)], Err(NoKey::Empty(AUTHORIZATION)));
+        }
+        check(&[("x-api-key", "")], Err(NoKey::Empty(X_API_KEY)));
+        check(&[("x-api-key", " "), ("authorization", "Bearer abc")], Err(NoKey::Empty(X_API_KEY)));
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::de::DeserializeOwned;
 
 use crate::auth::Caller;
 use crate::bodies::Claim;
@@ -64,20 +63,6 @@ impl FromRequestParts<Reception> for Call {
         // For whoever reads the body.
         parts.extensions.insert(call.caller.clone());
         Ok(call)
-    }
-}
-
-/// The variable parts of a path that has several, decoded.
-pub(crate) struct PathParts<T>(pub(crate) T);
-
-impl<T: DeserializeOwned + Send> FromRequestParts<Reception> for PathParts<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, reception: &Reception) -> Result<PathParts<T>, Problem> {
-        match Path::<T>::from_request_parts(parts, reception).await {
-            Ok(Path(found)) => Ok(PathParts(found)),
-            Err(_) => Err(Problem::not_found("thing")),
-        }
     }
 }
 

@@ -42,6 +42,10 @@ impl From<ChangeError> for Problem {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).with_limit("component_bytes_max")
             }
             ChangeError::Busy => unavailable("the host is busy"),
+            ChangeError::Host { message } => {
+                tracing::error!("{message}");
+                Problem::internal()
+            }
             ChangeError::Store(error) => error.into(),
         }
     }
@@ -82,6 +86,13 @@ mod tests {
     #[test]
     fn the_database_is_never_told_of() {
         let problem = Problem::from(StoreError::Database("no such table: event".to_owned()));
+        expect![[r#"{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"the host failed; its log tells more"}"#]]
+            .assert_eq(&shown(problem));
+    }
+
+    #[test]
+    fn a_fault_of_the_host_is_none_of_the_client() {
+        let problem = Problem::from(ChangeError::Host { message: "inner words" });
         expect![[r#"{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"the host failed; its log tells more"}"#]]
             .assert_eq(&shown(problem));
     }

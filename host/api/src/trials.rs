@@ -10,18 +10,20 @@ use bytes::Bytes;
 use hookmill_domain::event::{Posted, parse};
 use hookmill_domain::ids::{EventId, IntegrationId};
 use hookmill_domain::integration::{Draft, IntegrationKey, LiveTarget};
-use hookmill_domain::names::{PluginName, TargetName};
+use hookmill_domain::matching::{Mismatch, Subject, mismatch};
+use hookmill_domain::names::TargetName;
 use hookmill_domain::outcome::Fault;
 use hookmill_domain::request::Request;
 use hookmill_flow::{Came, Trial, Tried};
 use hookmill_store::{Event, PluginFound, PluginVersion};
 use serde::Serialize;
 
-use crate::call::{Call, JsonBody, PathParts};
+use crate::call::{Call, JsonBody};
 use crate::events::read::read_id;
 use crate::fields::{Form, Given};
 use crate::integrations::{self, MASK};
 use crate::json::Json;
+use crate::plugins::VersionPath;
 use crate::problem::{FieldError, Problem};
 use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION, Tenant};
@@ -31,6 +33,10 @@ const FIELDS_MAX: usize = 8;
 /// What came of it.
 #[derive(Debug, Serialize)]
 pub(crate) struct TriedShown {
+    /// Whether the integration would get the event at all. What the version would make of it is shown in either case.
+    would_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_run_reason: Option<String>,
     /// `deliver`, `skip` or `park`.
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +69,7 @@ struct RequestShown {
 pub(crate) async fn run(
     State(reception): State<Reception>,
     call: Call,
-    PathParts((name, version)): PathParts<(String, String)>,
+    path: VersionPath,
     body: JsonBody,
 ) -> Result<Json<TriedShown>, Problem> {
     call.caller.need_change()?;
@@ -72,7 +78,7 @@ pub(crate) async fn run(
     let mut form = Form::read(&body.text, FIELDS_MAX)?;
     let named = Named::with(&parameters, form.take(ORGANIZATION).as_ref())?;
     let tenant = tenant::tenant(&reception, &call.caller, &named).await?;
-    let (plugin, version) = version_of(&reception, &tenant, &name, &version).await?;
+    let (plugin, version) = version_of(&reception, &tenant, path).await?;
     let event = event(&reception, &tenant, &form.need("event")?).await?;
     let given = form.need("integration")?;
     form.finish()?;
@@ -81,26 +87,29 @@ pub(crate) async fn run(
         .river
         .integration_to_try(tenant.key, &draft, known, &version, plugin, given.pointer())
         .await?;
+    let subject = Subject {
+        kind: &event.kind,
+        inbox: event.inbox.as_ref(),
+        project: event.project.as_ref(),
+    };
+    let mismatch = mismatch(&pinned.facts, subject);
     let trial = Trial {
         event,
         organization: tenant.name,
         pinned,
     };
     let tried = reception.river.try_out(tenant.key, trial).await?;
-    shown(tried, &draft).map(Json).ok_or_else(Problem::internal)
+    shown(tried, mismatch, &draft).map(Json).ok_or_else(Problem::internal)
 }
 
 async fn version_of(
     reception: &Reception,
     tenant: &Tenant,
-    name: &str,
-    version: &str,
+    path: VersionPath,
 ) -> Result<(hookmill_domain::integration::PluginRef, PluginVersion), Problem> {
     let missing = || Problem::not_found("version of a plugin");
-    let name: PluginName = name.parse().map_err(|_| missing())?;
-    let number: u32 = version.parse().map_err(|_| missing())?;
     let store = reception.store();
-    let PluginFound::Found(plugin) = store.find_plugin(tenant.key, Some((name, Some(number)))).await? else {
+    let PluginFound::Found(plugin) = store.find_plugin(tenant.key, Some((path.name, Some(path.version)))).await? else {
         return Err(missing());
     };
     let version = store.meant_version(tenant.key, plugin.clone()).await?.ok_or_else(missing)?;
@@ -168,7 +177,7 @@ async fn integration(
     Ok((draft, None))
 }
 
-fn shown(tried: Tried, draft: &Draft) -> Option<TriedShown> {
+fn shown(tried: Tried, mismatch: Option<Mismatch>, draft: &Draft) -> Option<TriedShown> {
     let Tried { came, call } = tried;
     let (outcome, code, reason, requests) = match came {
         Came::Requests(requests) => {
@@ -182,6 +191,8 @@ fn shown(tried: Tried, draft: &Draft) -> Option<TriedShown> {
         Came::Parked(Fault { code, message }) => ("park", Some(code.as_str()), Some(message), Vec::new()),
     };
     Some(TriedShown {
+        would_run: mismatch.is_none(),
+        not_run_reason: mismatch.map(|mismatch| mismatch.to_string()),
         outcome,
         code,
         reason,

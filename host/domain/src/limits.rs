@@ -93,9 +93,14 @@ pub struct IntakeLimits {
     pub payload_memory_bytes_max_per_organization: u64,
     /// The most integrations of an organization: 429 past it.
     pub integrations_max: u32,
-    /// The most plugins of an organization: 429 past it.
+    /// The most plugins of an organization that have a version: 429 past it. This and the next two bind no operator for the host's own plugins.
     pub plugins_max: u32,
-    /// Free space on the disk of the data folder, below which new events get 503. Outcomes still fit into what is left.
+    /// The most versions of a plugin that are not deleted: 429 past it. Whoever uploads at each change of a source has years to delete some.
+    pub versions_max: u32,
+    /// Bytes of the components of all versions of an organization's plugins, the same bytes twice where two plugins have them: 429 past it.
+    /// What is uploaded stays until it is deleted, so no key fills the disk that all share.
+    pub component_bytes_max_per_organization: u64,
+    /// Free space on the disk of the data folder, below which new events and uploads get 503. Outcomes still fit into what is left.
     pub disk_free_bytes_min: u64,
 }
 
@@ -112,6 +117,8 @@ impl Default for IntakeLimits {
             payload_memory_bytes_max_per_organization: 64 * MIB,
             integrations_max: 1000,
             plugins_max: 1000,
+            versions_max: 1000,
+            component_bytes_max_per_organization: GIB,
             disk_free_bytes_min: GIB,
         }
     }

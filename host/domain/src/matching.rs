@@ -14,13 +14,42 @@ pub struct Subject<'a> {
     pub project: Option<&'a ProductId>,
 }
 
+/// Why an event is not owed to an integration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// It is matched by nothing.
+    #[error("the integration is disabled")]
+    Disabled,
+    /// It wants other kinds.
+    #[error("the event's kind is none of the integration's")]
+    Kind,
+    /// It wants other inboxes.
+    #[error("the event's inbox is none of the integration's")]
+    Inbox,
+    /// It wants other projects.
+    #[error("the event's project is none of the integration's")]
+    Project,
+}
+
 /// Whether the event is owed to an integration with these facts. Each scope that is given must hold; an event without an inbox belongs
 /// to none that could be named.
 pub fn matches(facts: &Facts, event: Subject<'_>) -> bool {
-    facts.enabled
-        && facts.events.contains(event.kind)
-        && in_scope(facts.inboxes.as_deref(), event.inbox)
-        && in_scope(facts.projects.as_deref(), event.project)
+    mismatch(facts, event).is_none()
+}
+
+/// Why it is not owed to it; `None` if it is.
+pub fn mismatch(facts: &Facts, event: Subject<'_>) -> Option<Mismatch> {
+    if !facts.enabled {
+        Some(Mismatch::Disabled)
+    } else if !facts.events.contains(event.kind) {
+        Some(Mismatch::Kind)
+    } else if !in_scope(facts.inboxes.as_deref(), event.inbox) {
+        Some(Mismatch::Inbox)
+    } else if !in_scope(facts.projects.as_deref(), event.project) {
+        Some(Mismatch::Project)
+    } else {
+        None
+    }
 }
 
 fn in_scope(scope: Option<&[ProductId]>, id: Option<&ProductId>) -> bool {

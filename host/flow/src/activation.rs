@@ -177,14 +177,11 @@ impl River {
         for _ in 0..TRIES_MAX {
             let found = self.inner.store.plugin_version(owner, name.clone(), version).await?;
             let found = found.ok_or(ChangeError::NotFound)?;
-            let judged = if found.active {
-                None
-            } else {
-                match judging.fit(&name, found.schema.as_deref()).await? {
-                    Fit::Any => None,
-                    Fit::Judged(stand) => Some(stand),
-                    Fit::Unfit(unfit) => return Err(ChangeError::Unfit(unfit)),
-                }
+            // Also where it was the active one a moment ago: by the commit it may not be that any more.
+            let judged = match judging.fit(&name, found.schema.as_deref()).await? {
+                Fit::Any => None,
+                Fit::Judged(stand) => Some(stand),
+                Fit::Unfit(unfit) => return Err(ChangeError::Unfit(unfit)),
             };
             match self.inner.store.activate_version(owner, name.clone(), version, judged).await? {
                 Activated::Done { version, waiting } => {

@@ -4,13 +4,13 @@ use hookmill_domain::address::AddressPolicy;
 use hookmill_domain::api_key::{ApiKey, Role};
 use hookmill_domain::digest::Digest;
 use hookmill_domain::ids::{ApiKeyId, DeliveryId, IntegrationId, RunId};
-use hookmill_domain::integration::{Draft, Integration, OrganizationKey, SecretBytes};
+use hookmill_domain::integration::{Draft, Integration, OrganizationKey, PluginRef, SecretBytes};
 use hookmill_domain::names::{OrganizationName, ProductId};
 use hookmill_domain::state::RunState;
 use hookmill_domain::time::Time;
 use hookmill_plugin_room::CheckError;
 use hookmill_store::{
-    Changed, DeliveryView, Judged, Needed, NewIntegration, Organization, PluginFound, Resumed, Retried, RunView, StoreError,
+    Changed, DeliveryView, Judged, Needed, NewIntegration, Organization, PluginFound, PluginVersion, Resumed, Retried, RunView, StoreError,
 };
 use std::net::SocketAddr;
 use tracing::warn;
@@ -34,7 +34,7 @@ pub enum ChangeError {
         /// The limit's name.
         limit: &'static str,
         /// How many there may be.
-        max: u32,
+        max: u64,
     },
     /// Something in it is not allowed.
     #[error("{pointer}: {message}")]
@@ -73,6 +73,12 @@ pub enum ChangeError {
     /// Too much of it is under way; trying again later helps.
     #[error("the host is busy; try again later")]
     Busy,
+    /// A part of the host has failed; trying again does not help by itself.
+    #[error("{message}")]
+    Host {
+        /// Which, for the log.
+        message: &'static str,
+    },
     /// The store could not.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -193,7 +199,7 @@ impl River {
         for _ in 0..TRIES_MAX {
             let new = NewIntegration {
                 id,
-                judged: self.judged(organization, &draft).await?,
+                judged: self.judged(organization, &draft, None).await?,
                 secret: SecretBytes(secret.clone()),
                 integrations_max: self.inner.limits.intake.integrations_max,
             };
@@ -205,16 +211,18 @@ impl River {
         Err(ChangeError::Busy)
     }
 
-    /// Changes an integration that stands at `version`.
+    /// Changes an integration that stands at `version`. `kept`: the plugin that it was found to name, where the change leaves that alone, so
+    /// that another one which has come to have the same name since does not take its place.
     pub async fn change_integration(
         &self,
         organization: OrganizationKey,
         id: IntegrationId,
         version: i64,
         draft: Draft,
+        kept: Option<PluginRef>,
     ) -> Result<Integration, ChangeError> {
         for _ in 0..TRIES_MAX {
-            let judged = self.judged(organization, &draft).await?;
+            let judged = self.judged(organization, &draft, kept.clone()).await?;
             let changed = self
                 .inner
                 .store
@@ -234,10 +242,10 @@ impl River {
             Changed::JudgedByOther => return None,
             Changed::NotFound => ChangeError::NotFound,
             Changed::Moved => ChangeError::Moved,
-            Changed::NoPlugin(missing) => no_plugin(missing),
+            Changed::NoPlugin(missing) => no_plugin(missing, ""),
             Changed::TooMany => ChangeError::TooMany {
                 limit: "integrations_max",
-                max: self.inner.limits.intake.integrations_max,
+                max: u64::from(self.inner.limits.intake.integrations_max),
             },
         };
         Some(Err(refused))
@@ -402,12 +410,26 @@ impl River {
     }
 
     /// Judges what of an integration only the house can judge: addresses, and a plugin's configuration.
-    async fn judged(&self, organization: OrganizationKey, draft: &Draft) -> Result<Judged, ChangeError> {
+    async fn judged(&self, organization: OrganizationKey, draft: &Draft, kept: Option<PluginRef>) -> Result<Judged, ChangeError> {
+        self.check_addresses(organization, draft, "").await?;
+        let version = self.meant_version(organization, draft, kept.as_ref(), "").await?;
+        if let Some(schema) = &version.schema {
+            self.check_config(organization, schema, &draft.config, "").await?;
+        }
+        Ok(Judged {
+            draft: draft.clone(),
+            kept,
+            by: version.digest,
+        })
+    }
+
+    /// Judges where an integration sends. `pointer`: where it stands in what was asked.
+    pub(crate) async fn check_addresses(&self, organization: OrganizationKey, draft: &Draft, pointer: &str) -> Result<(), ChangeError> {
         let policy = self.inner.caches.policy(organization).await?;
         for target in &draft.targets {
             let pointer = match &target.name {
-                Some(name) => format!("/targets/{name}/target"),
-                None => "/target".to_owned(),
+                Some(name) => format!("{pointer}/targets/{name}/target"),
+                None => format!("{pointer}/target"),
             };
             let address = target.url.known_ip().map(|ip| SocketAddr::new(ip, target.url.port()));
             if address.is_some_and(|address| self.inner.client.is_own_listener(address)) {
@@ -418,21 +440,27 @@ impl River {
                 return Err(ChangeError::invalid(pointer, message));
             }
         }
-        let plugin = match self.inner.store.find_plugin(organization, draft.plugin.clone()).await? {
-            PluginFound::Found(plugin) => plugin,
-            missing => return Err(no_plugin(missing)),
+        Ok(())
+    }
+
+    /// The version that the plugin means which an integration keeps, or else names. `pointer`: where the integration stands in what was asked.
+    pub(crate) async fn meant_version(
+        &self,
+        organization: OrganizationKey,
+        draft: &Draft,
+        kept: Option<&PluginRef>,
+        pointer: &str,
+    ) -> Result<PluginVersion, ChangeError> {
+        let plugin = match kept {
+            Some(kept) => kept.clone(),
+            None => match self.inner.store.find_plugin(organization, draft.plugin.clone()).await? {
+                PluginFound::Found(plugin) => plugin,
+                missing => return Err(no_plugin(missing, pointer)),
+            },
         };
         let name = plugin.name.clone();
-        let Some(version) = self.inner.store.meant_version(organization, plugin).await? else {
-            return Err(no_plugin(PluginFound::NotActive(name)));
-        };
-        if let Some(schema) = &version.schema {
-            self.check_config(organization, schema, &draft.config, "").await?;
-        }
-        Ok(Judged {
-            draft: draft.clone(),
-            by: version.digest,
-        })
+        let version = self.inner.store.meant_version(organization, plugin).await?;
+        version.ok_or_else(|| no_plugin(PluginFound::NotActive(name), pointer))
     }
 
     /// Judges a `plugin_config` by a schema. `pointer`: where its integration stands in what was asked.
@@ -461,14 +489,14 @@ impl River {
     }
 }
 
-fn no_plugin(missing: PluginFound) -> ChangeError {
+fn no_plugin(missing: PluginFound, pointer: &str) -> ChangeError {
     let message = match missing {
         PluginFound::NoName(name) => format!("there is no plugin `{name}`"),
         PluginFound::NoVersion(name, version) => format!("the plugin `{name}` has no version {version}"),
         PluginFound::NotActive(name) => format!("no version of the plugin `{name}` is active"),
         PluginFound::Found(plugin) => format!("the plugin `{plugin}` can not be used"),
     };
-    ChangeError::invalid("/plugin", message)
+    ChangeError::invalid(format!("{pointer}/plugin"), message)
 }
 
 fn check_networks(allow_networks: &[String]) -> Result<(), ChangeError> {

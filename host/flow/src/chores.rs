@@ -37,6 +37,8 @@ pub(crate) enum Chore {
     Expire(IntegrationKey, Key),
     /// The bytes of a component that no version has any more are removed.
     Remove(Digest),
+    /// An upload has come to nothing: its component's bytes are removed, unless a version has them.
+    Leave(Digest),
 }
 
 /// A chore and how far it has come.
@@ -125,6 +127,11 @@ async fn piece(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> 
             }
         }
         Chore::Remove(digest) => inner.store.remove_component_some(digest).await,
+        Chore::Leave(digest) => {
+            let is_left = inner.store.leave_component(digest).await?;
+            work.chore = Chore::Remove(digest);
+            Ok(is_left)
+        }
         Chore::WakeHeld(integration, organization) => wake_held(inner, integration, organization, work).await,
     }
 }

@@ -36,6 +36,7 @@ mod uploads;
 pub use activation::{Activation, Unfit, UnfitConfig};
 pub use calls::Came;
 pub use changes::{ChangeError, NewApiKey};
+pub use hookmill_plugin_room::Report;
 pub use ingest::PostError;
 pub use river::{Parts, River};
 pub use trials::{Trial, Tried};

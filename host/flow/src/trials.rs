@@ -1,9 +1,14 @@
 //! Trials: a plugin's version is called on an event to see what it would do. Nothing is sent and nothing is stored.
 //!
-//! They have one thread, which stands back behind everything else, and each organization a few turns at it: trials keep no event waiting.
+//! They have one thread, which stands back behind everything else, so that they keep no event waiting. A few are under way on it at once, of
+//! each organization one, and of each a few more may wait.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Weak};
 
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use hookmill_domain::digest::Digest;
 use hookmill_domain::event::Envelope;
 use hookmill_domain::ids::{IntegrationId, Salt};
@@ -14,6 +19,7 @@ use hookmill_domain::outcome::CallFacts;
 use hookmill_domain::revision::Pinned;
 use hookmill_plugin_room::{Called, stand_back};
 use hookmill_store::{Event, StoreError};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 
@@ -23,6 +29,9 @@ use crate::river::{Inner, River};
 
 /// Trials that wait for the thread.
 const TRIALS_MAX: usize = 64;
+/// Trials under way at once, one of an organization: so none waits for a component of others that is being compiled.
+const AT_ONCE: usize = 4;
+
 /// What is to be tried.
 #[derive(Debug, Clone)]
 pub struct Trial {
@@ -45,6 +54,7 @@ pub struct Tried {
 
 /// A trial, and who waits for it.
 pub(crate) struct Job {
+    owner: OrganizationKey,
     trial: Trial,
     reply: oneshot::Sender<Tried>,
 }
@@ -57,25 +67,52 @@ pub(crate) fn queue() -> (Jobs, mpsc::Receiver<Job>) {
 }
 
 /// Starts the thread. It ends with the river, which holds the way to it.
-pub(crate) fn start(inner: &Arc<Inner>, mut jobs: mpsc::Receiver<Job>) -> std::io::Result<()> {
+pub(crate) fn start(inner: &Arc<Inner>, jobs: mpsc::Receiver<Job>) -> std::io::Result<()> {
     let inner = Arc::downgrade(inner);
     std::thread::Builder::new().name("trials".to_owned()).spawn(move || {
         stand_back();
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-            Ok(runtime) => runtime,
-            Err(failure) => return error!(error = %failure, "the thread for trials can not start"),
-        };
-        runtime.block_on(async {
-            while let Some(Job { trial, reply }) = jobs.recv().await {
-                let Some(inner) = inner.upgrade() else { return };
-                // Whoever has gone away wants no answer.
-                if !reply.is_closed() {
-                    let _ = reply.send(run(&inner, &trial).await);
-                }
-            }
-        });
+        match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime.block_on(try_all(&inner, jobs)),
+            Err(failure) => error!(error = %failure, "the thread for trials can not start"),
+        }
     })?;
     Ok(())
+}
+
+async fn try_all(inner: &Weak<Inner>, mut jobs: mpsc::Receiver<Job>) {
+    let mut waiting: VecDeque<Job> = VecDeque::new();
+    let mut owners: Vec<OrganizationKey> = Vec::new();
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while owners.len() < AT_ONCE
+            && let Some(position) = waiting.iter().position(|job| !owners.contains(&job.owner))
+            && let Some(job) = waiting.remove(position)
+        {
+            owners.push(job.owner);
+            under_way.push(answer(inner, job));
+        }
+        tokio::select! {
+            Some(owner) = under_way.next(), if !under_way.is_empty() => owners.retain(|other| *other != owner),
+            job = jobs.recv(), if waiting.len() < TRIALS_MAX => match job {
+                Some(job) => waiting.push_back(job),
+                // The river has ended, and nobody waits for an answer.
+                None => return,
+            },
+        }
+    }
+}
+
+/// Runs a trial. One that panics leaves its client without an answer, and the others theirs.
+async fn answer(inner: &Weak<Inner>, job: Job) -> OrganizationKey {
+    let Job { owner, trial, reply } = job;
+    // Whoever has gone away wants no answer.
+    if let Some(inner) = inner.upgrade().filter(|_| !reply.is_closed()) {
+        match AssertUnwindSafe(run(&inner, &trial)).catch_unwind().await {
+            Ok(tried) => drop(reply.send(tried)),
+            Err(_) => error!(component = %trial.pinned.digest, "a trial panicked"),
+        }
+    }
+    owner
 }
 
 async fn run(inner: &Arc<Inner>, trial: &Trial) -> Tried {
@@ -106,8 +143,25 @@ impl River {
     pub async fn try_out(&self, organization: OrganizationKey, trial: Trial) -> Result<Tried, ChangeError> {
         let _turn = self.inner.trial_turns.turn(Some(organization)).ok_or(ChangeError::Busy)?;
         let (reply, answer) = oneshot::channel();
-        self.inner.trials.try_send(Job { trial, reply }).map_err(|_| ChangeError::Busy)?;
-        answer.await.map_err(|_| ChangeError::Store(StoreError::Closed))
+        let job = Job {
+            owner: organization,
+            trial,
+            reply,
+        };
+        self.inner.trials.try_send(job).map_err(|failure| match failure {
+            TrySendError::Full(_) => ChangeError::Busy,
+            TrySendError::Closed(_) => self.no_answer(),
+        })?;
+        answer.await.map_err(|_| self.no_answer())
+    }
+
+    fn no_answer(&self) -> ChangeError {
+        if *self.inner.stop.borrow() {
+            return ChangeError::Store(StoreError::Closed);
+        }
+        ChangeError::Host {
+            message: "a trial was not answered",
+        }
     }
 
     /// An event as it would be, were it accepted now. Its id has its form and names no event: it is not salted.
@@ -123,8 +177,8 @@ impl River {
         })
     }
 
-    /// An integration as it would be with that version of a plugin, if the version's schema allows its configuration.
-    /// `pointer`: where the integration stands in what was asked.
+    /// An integration as it would be with that version of a plugin, if the version's schema allows its configuration. One that is not there yet
+    /// is judged as one that is made. `pointer`: where the integration stands in what was asked.
     pub async fn integration_to_try(
         &self,
         organization: OrganizationKey,
@@ -134,6 +188,10 @@ impl River {
         plugin: PluginRef,
         pointer: &str,
     ) -> Result<Arc<Pinned>, ChangeError> {
+        if known.is_none() {
+            self.check_addresses(organization, draft, pointer).await?;
+            self.meant_version(organization, draft, None, pointer).await?;
+        }
         if let Some(schema) = &version.schema {
             self.check_config(organization, schema, &draft.config, pointer).await?;
         }

@@ -5,12 +5,13 @@ use hookmill_domain::digest::Digest;
 use hookmill_domain::ids::PluginId;
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::names::PluginName;
-use hookmill_plugin_room::{Inspection, Refusal};
-use hookmill_store::{Activate, NewVersion, PluginVersion, StoreError, Uploaded};
+use hookmill_plugin_room::{Refusal, Report};
+use hookmill_store::{Activate, NewVersion, PluginVersion, PluginsMax, StoreError, TooMuch, Uploaded};
 use tracing::warn;
 
 use crate::activation::{Fit, Judging, Unfit};
 use crate::changes::{ChangeError, TRIES_MAX};
+use crate::chores::Chore;
 use crate::river::River;
 
 /// What became of an upload.
@@ -24,8 +25,31 @@ pub struct Upload {
     pub waiting: u64,
     /// Why it was not activated although it was to be.
     pub not_activated: Option<Unfit>,
-    /// What the inspection found; absent where the owner had these bytes already.
-    pub inspection: Option<Inspection>,
+    /// The report of its inspection; absent where the owner had these bytes already.
+    pub report: Option<Report>,
+}
+
+/// A component that is to be a version of a plugin.
+struct Component {
+    /// `None`: the host.
+    owner: Option<OrganizationKey>,
+    name: PluginName,
+    bytes: Bytes,
+    digest: Digest,
+    /// It is a part of the host, and goes onto the disk whatever is left of that.
+    built_in: bool,
+}
+
+impl Component {
+    fn new(owner: Option<OrganizationKey>, name: PluginName, bytes: Bytes, built_in: bool) -> Component {
+        Component {
+            owner,
+            name,
+            digest: Digest::of(&bytes),
+            bytes,
+            built_in,
+        }
+    }
 }
 
 impl River {
@@ -38,45 +62,78 @@ impl River {
         bytes: Bytes,
         activate: bool,
     ) -> Result<Upload, ChangeError> {
-        let _turn = self.inner.uploads.turn(owner).ok_or(ChangeError::Busy)?;
-        let digest = Digest::of(&bytes);
-        let known = self.inner.store.plugin_with_digest(owner, name.clone(), digest).await?;
+        self.upload(Component::new(owner, name, bytes, false), activate).await
+    }
+
+    async fn upload(&self, component: Component, activate: bool) -> Result<Upload, ChangeError> {
+        let Component { owner, name, digest, .. } = &component;
+        let _turn = self.inner.uploads.turn(*owner).ok_or(ChangeError::Busy)?;
+        let known = self.inner.store.plugin_with_digest(*owner, name.clone(), *digest).await?;
         let active = known.as_ref().is_some_and(|known| known.active);
-        let (inspection, contract, schema) = match known {
+        let (report, contract, schema) = match known {
             Some(known) => (None, known.contract, known.schema),
             None => {
+                self.may_add(&component).await?;
                 let found = self
                     .inner
                     .plugins
-                    .inspect(bytes.clone())
+                    .inspect(component.bytes.clone())
                     .await
                     .map_err(|refusal| self.refused(&refusal))?;
                 let (contract, schema) = (found.contract.to_string(), found.schema.clone());
-                (Some(found), contract, schema)
+                (Some(Report::new(found, &self.inner.limits.plugin)), contract, schema)
             }
         };
-        let mut version = NewVersion {
+        let version = NewVersion {
             id: PluginId::new(self.now(), self.ten_random()),
-            name,
-            digest,
+            name: name.clone(),
+            digest: *digest,
             contract,
             schema,
             activate: Activate::No,
         };
-        let max = self.inner.limits.intake.plugins_max;
+        match self.add_version(&component, version, activate && !active).await {
+            Ok(upload) => Ok(Upload { report, ..upload }),
+            Err(failure) => {
+                // What was stored of it belongs to nobody.
+                self.bring(Chore::Leave(*digest)).await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether there is room for one more version: asked before work is done for it. Its commit asks again.
+    async fn may_add(&self, component: &Component) -> Result<(), ChangeError> {
+        let Component { owner, name, digest, .. } = component;
+        let bytes = component.bytes.len() as u64;
+        // Asked also where others have these bytes already, so that nobody learns of that.
+        if !component.built_in && !self.inner.store.has_room_for(bytes) {
+            return Err(StoreError::NoRoom.into());
+        }
+        let max = self.plugins_max();
+        match self.inner.store.too_much(*owner, name.clone(), (*digest, bytes), max).await? {
+            Some(too_much) => Err(too_many(too_much, max)),
+            None => Ok(()),
+        }
+    }
+
+    async fn add_version(&self, component: &Component, mut version: NewVersion, activate: bool) -> Result<Upload, ChangeError> {
+        let (store, owner, max) = (&self.inner.store, component.owner, self.plugins_max());
         let mut judging = Judging::new(self, owner);
         for _ in 0..TRIES_MAX {
             let mut not_activated = None;
             version.activate = Activate::No;
-            if activate && !active {
+            if activate {
                 match judging.fit(&version.name, version.schema.as_deref()).await? {
                     Fit::Any => version.activate = Activate::Yes,
                     Fit::Judged(stand) => version.activate = Activate::IfStill(stand),
                     Fit::Unfit(unfit) => not_activated = Some(unfit),
                 }
             }
-            self.inner.store.put_component(digest, bytes.clone()).await?;
-            match self.inner.store.add_plugin_version(owner, version.clone(), max, self.now()).await? {
+            store
+                .put_component(component.digest, component.bytes.clone(), component.built_in)
+                .await?;
+            match store.add_plugin_version(owner, version.clone(), max, self.now()).await? {
                 Uploaded::Done { version, new, waiting } => {
                     self.forget_configurations(owner);
                     return Ok(Upload {
@@ -84,14 +141,23 @@ impl River {
                         new,
                         waiting,
                         not_activated,
-                        inspection,
+                        report: None,
                     });
                 }
-                Uploaded::TooMany => return Err(ChangeError::TooMany { limit: "plugins_max", max }),
+                Uploaded::TooMuch(too_much) => return Err(too_many(too_much, max)),
                 Uploaded::Moved | Uploaded::NoComponent => {}
             }
         }
         Err(ChangeError::Busy)
+    }
+
+    fn plugins_max(&self) -> PluginsMax {
+        let intake = &self.inner.limits.intake;
+        PluginsMax {
+            plugins: intake.plugins_max,
+            versions: intake.versions_max,
+            component_bytes: intake.component_bytes_max_per_organization,
+        }
     }
 
     /// Makes a built-in component known as a plugin of the host. One that is known stays as it is, active or not, and one that was deleted
@@ -100,7 +166,7 @@ impl River {
         if self.inner.store.had_plugin_digest(None, name.clone(), Digest::of(&bytes)).await? {
             return Ok(());
         }
-        let upload = self.upload_plugin(None, name.clone(), bytes, true).await?;
+        let upload = self.upload(Component::new(None, name.clone(), bytes, true), true).await?;
         if let Some(unfit) = upload.not_activated {
             warn!(plugin = %name, version = upload.version.version, reason = unfit.message, "a built-in plugin's new version stays inactive");
         }
@@ -128,4 +194,13 @@ impl River {
             },
         }
     }
+}
+
+fn too_many(too_much: TooMuch, max: PluginsMax) -> ChangeError {
+    let (limit, max) = match too_much {
+        TooMuch::Plugins => ("plugins_max", u64::from(max.plugins)),
+        TooMuch::Versions => ("versions_max", u64::from(max.versions)),
+        TooMuch::ComponentBytes => ("component_bytes_max_per_organization", max.component_bytes),
+    };
+    ChangeError::TooMany { limit, max }
 }

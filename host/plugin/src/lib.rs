@@ -38,6 +38,7 @@ mod meter;
 mod prescan;
 mod process;
 mod refusal;
+mod report;
 mod sandbox;
 mod schema;
 mod seal;
@@ -59,6 +60,7 @@ pub use loaded::Component;
 pub use manners::{give_way, stand_back};
 pub use process::CompilerCommand;
 pub use refusal::{CompileLimit, LimitName, LoadError, Refusal, Stage};
+pub use report::{Allowed, NeedsTold, Report};
 pub use settings::{OpenError, Settings};
 
 use artifacts::Artifacts;

@@ -1,7 +1,8 @@
 //! The bytes of components, stored and removed piece by piece, a commit each.
 //!
 //! A component whose last version is deleted is marked in that commit, and its pieces are removed after it: what is marked is not there for
-//! anybody, and a start goes on removing it. Bytes that are uploaded again meanwhile are there again once all of their pieces are.
+//! anybody, and a start goes on removing it. Bytes that are uploaded again meanwhile are there again once all of their pieces are. An upload
+//! that comes to nothing leaves its component in the same way; one that was cut off is found by the next start.
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
@@ -25,17 +26,20 @@ fn stored_bytes(connection: &Connection, digest: Digest) -> rusqlite::Result<Opt
 }
 
 impl Desk<'_> {
-    pub(crate) fn has_component(&self, digest: Digest) -> rusqlite::Result<bool> {
-        Ok(stored_bytes(self.connection, digest)?.is_some())
+    /// How many bytes a component has; `None` if it is not stored whole.
+    pub(crate) fn component_bytes(&self, digest: Digest) -> rusqlite::Result<Option<u64>> {
+        Ok(stored_bytes(self.connection, digest)?.map(|bytes| bytes as u64))
     }
 
-    /// Marks a component for removal, unless a version has its bytes. Says whether it is to be removed.
+    /// Marks a component, whole or not, for removal, unless a version has its bytes. Says whether it is to be removed.
     pub(crate) fn leave_component(&self, digest: Digest) -> rusqlite::Result<bool> {
         let left = self
             .connection
             .prepare_cached(
-                "UPDATE component SET bytes = -1
-                 WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM plugin_version WHERE digest = ?1 AND deleted_at IS NULL)",
+                "INSERT INTO component (digest, bytes)
+                 SELECT ?1, -1 WHERE EXISTS (SELECT 1 FROM component_piece WHERE digest = ?1)
+                     AND NOT EXISTS (SELECT 1 FROM plugin_version WHERE digest = ?1 AND deleted_at IS NULL)
+                 ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes",
             )?
             .execute([digest.as_bytes()])?;
         Ok(left > 0)
@@ -64,12 +68,16 @@ impl Desk<'_> {
 
 impl Store {
     /// Stores a component's bytes, if they are not there. Large ones take several commits. While the same bytes are being removed it may be
-    /// that they are not there in the end: a version that is added then says so.
-    pub async fn put_component(&self, digest: Digest, bytes: Bytes) -> Result<(), StoreError> {
+    /// that they are not there in the end: a version that is added then says so. Unless it is `built_in`, it leaves free on the disk what is to
+    /// be kept free, and may leave some pieces behind when there is no more.
+    pub async fn put_component(&self, digest: Digest, bytes: Bytes, built_in: bool) -> Result<(), StoreError> {
         if self.read(move |connection| stored_bytes(connection, digest)).await?.is_some() {
             return Ok(());
         }
         for (number, start) in (0..bytes.len()).step_by(PIECE_BYTES).enumerate() {
+            if !built_in && !self.has_room() {
+                return Err(StoreError::NoRoom);
+            }
             let piece = bytes.slice(start..bytes.len().min(start + PIECE_BYTES));
             self.write(move |desk| {
                 // Two uploads of the same bytes write the same pieces.
@@ -133,10 +141,25 @@ impl Store {
         self.write(move |desk| desk.remove_pieces(digest)).await
     }
 
-    /// Components that are to be removed and are not yet, for a start.
+    /// Marks the component of an upload that came to nothing for removal, unless a version has its bytes. Says whether it is to be removed.
+    pub async fn leave_component(&self, digest: Digest) -> Result<bool, StoreError> {
+        self.write(move |desk| desk.leave_component(digest)).await
+    }
+
+    /// Components that are to be removed and are not yet, those of uploads that were cut off among them: for a start, when none is under way.
     pub async fn leaving_components(&self) -> Result<Vec<Digest>, StoreError> {
-        self.read(|connection| {
-            let mut list = connection.prepare("SELECT digest FROM component WHERE bytes < 0")?;
+        self.write(|desk| {
+            desk.connection.execute(
+                "UPDATE component SET bytes = -1 WHERE bytes >= 0
+                     AND NOT EXISTS (SELECT 1 FROM plugin_version v WHERE v.digest = component.digest AND v.deleted_at IS NULL)",
+                [],
+            )?;
+            desk.connection.execute(
+                "INSERT INTO component (digest, bytes)
+                 SELECT DISTINCT p.digest, -1 FROM component_piece p WHERE NOT EXISTS (SELECT 1 FROM component c WHERE c.digest = p.digest)",
+                [],
+            )?;
+            let mut list = desk.connection.prepare("SELECT digest FROM component WHERE bytes < 0")?;
             list.query_map([], |row| row.get(0).map(Digest::from_bytes))?.collect()
         })
         .await

@@ -50,6 +50,8 @@ pub enum Changed {
 pub struct Judged {
     /// What the owner gave.
     pub draft: Draft,
+    /// The plugin that it was found to name before, where the owner left that alone; absent: its name is looked up.
+    pub kept: Option<PluginRef>,
     /// The version of its plugin that its configuration was judged by.
     pub by: Digest,
 }
@@ -226,11 +228,14 @@ impl Desk<'_> {
         self.changed(keyring, organization, id)
     }
 
-    /// The plugin that an integration names, if its configuration was judged by the version that this means now.
+    /// The plugin that an integration names, or keeps, if its configuration was judged by the version that this means now.
     fn judged_plugin(&self, organization: OrganizationKey, judged: &Judged) -> rusqlite::Result<Result<PluginRef, Changed>> {
-        let plugin = match find_plugin(self.connection, organization, judged.draft.plugin.as_ref())? {
-            PluginFound::Found(plugin) => plugin,
-            missing => return Ok(Err(Changed::NoPlugin(missing))),
+        let plugin = match &judged.kept {
+            Some(kept) => kept.clone(),
+            None => match find_plugin(self.connection, organization, judged.draft.plugin.as_ref())? {
+                PluginFound::Found(plugin) => plugin,
+                missing => return Ok(Err(Changed::NoPlugin(missing))),
+            },
         };
         let meant = meant_version(self.connection, organization, &plugin)?;
         if meant.is_none_or(|meant| meant.digest != judged.by) {

@@ -45,7 +45,7 @@ pub use integrations::{Changed, HELD_FIRST, HeldPlace, Judged, NewIntegration};
 pub use lanes::{LaneHead, WindowMax};
 pub use needs::{Deleted, Deletion, Needed, NeededRun, OpenWork, User, Withdrawal};
 pub use orders::{ResumeProgress, Resumed, Retried};
-pub use plugins::{Activate, Activated, NewVersion, PluginFound, PluginVersion, Uploaded};
+pub use plugins::{Activate, Activated, NewVersion, PluginFound, PluginVersion, PluginsMax, TooMuch, Uploaded};
 pub use records::{
     AcceptError, Accepted, Attempt, Committed, DeliveryRef, Due, Event, NewEvent, Next, Owed, Queued, Receipt, Record, Recorded, RunEnd,
     RunFacts, RunRef, run_source,

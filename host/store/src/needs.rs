@@ -3,7 +3,8 @@
 //! A version that is neither active nor pinned comes to be needed by nothing new. What is left are runs of the time when it was: those of
 //! integrations that follow the plugin or once pinned the version. Revisions grow with the keys of events, and an order stands under no
 //! earlier revision than its event. So an integration's open runs are read from the oldest on, and no further than to the first event of a
-//! later time; where there are too many older ones to be told from one another, the version counts as needed.
+//! later time; where there are too many older ones to be told from one another, the version counts as needed. What is read together is read
+//! in one snapshot, so that nothing moves from what is not read yet to what has been read.
 //!
 //! ```text
 //! begin_deletion ─▶ settle ─▶ version_users ─▶ (runs in memory) ─▶ settle ─▶ add_needs …  ─▶ delete_version, if the plugin stands as it did
@@ -331,6 +332,16 @@ impl Desk<'_> {
         if !stand(self.connection, Some(deletion.plugin))?.has_same_versions(&deletion.stand) {
             return Ok(Deleted::Moved);
         }
+        let is_in_force = self
+            .connection
+            .prepare_cached(
+                "SELECT 1 FROM plugin_active WHERE plugin = ?1 AND version = ?2 AND valid_until = ?3
+                 UNION ALL SELECT 1 FROM plugin_use WHERE plugin = ?1 AND version = ?2 AND valid_until = ?3",
+            )?
+            .exists(params![deletion.plugin, deletion.version, IN_FORCE])?;
+        if is_in_force {
+            return Ok(Deleted::Moved);
+        }
         let digest: Option<[u8; 32]> = self
             .connection
             .prepare_cached(
@@ -342,6 +353,9 @@ impl Desk<'_> {
         let Some(digest) = digest.map(Digest::from_bytes) else {
             return Ok(Deleted::Moved);
         };
+        if let Some(owner) = deletion.owner {
+            self.subtract_component_bytes(owner, digest)?;
+        }
         Ok(Deleted::Done(self.leave_component(digest)?.then_some(digest)))
     }
 }
@@ -349,7 +363,11 @@ impl Desk<'_> {
 impl Store {
     /// Begins to delete a version of a plugin; `None` as the owner: the host.
     pub async fn begin_deletion(&self, owner: Option<OrganizationKey>, name: PluginName, version: u32) -> Result<Withdrawal, StoreError> {
-        self.read_list(move |connection| begin(connection, owner, &name, version)).await
+        self.read_list(move |connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            begin(&snapshot, owner, &name, version)
+        })
+        .await
     }
 
     /// Integrations that have named the version (`pinned`) or followed the plugin, by ascending key, above `after`, at most `limit`.
@@ -374,8 +392,9 @@ impl Store {
     pub async fn add_needs(&self, deletion: Deletion, users: Vec<(User, Vec<RunRef>)>, mut needed: Needed) -> Result<Needed, StoreError> {
         let salts = self.salts();
         self.read_list(move |connection| {
+            let snapshot = connection.unchecked_transaction()?;
             let mut search = Search {
-                connection,
+                connection: &snapshot,
                 salts: &salts,
                 deletion: &deletion,
                 needed: &mut needed,
@@ -396,5 +415,64 @@ impl Store {
     /// its component's bytes go, if no other version has them, by [`Store::remove_component_some`].
     pub async fn delete_version(&self, deletion: Deletion, now: Time) -> Result<Deleted, StoreError> {
         self.write(move |desk| desk.delete_version(&deletion, now)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use hookmill_domain::ids::PluginId;
+    use hookmill_domain::names::OrganizationName;
+
+    use super::*;
+    use crate::plugins::{Activate, NewVersion, PluginsMax, Uploaded};
+    use crate::store::tests::open;
+
+    const MAX: PluginsMax = PluginsMax {
+        plugins: 10,
+        versions: 10,
+        component_bytes: 10_000,
+    };
+
+    fn now() -> Time {
+        Time::from_millis(1_790_000_000_000)
+    }
+
+    async fn upload(store: &Store, owner: OrganizationKey, name: &PluginName, bytes: &'static [u8]) {
+        let digest = Digest::of(bytes);
+        store
+            .put_component(digest, Bytes::from_static(bytes), false)
+            .await
+            .expect("it writes");
+        let new = NewVersion {
+            id: PluginId::from_bytes([7; 16]),
+            name: name.clone(),
+            digest,
+            contract: "1.0.0".to_owned(),
+            schema: None,
+            activate: Activate::Yes,
+        };
+        let added = store.add_plugin_version(Some(owner), new, MAX, now()).await.expect("it writes");
+        assert!(matches!(added, Uploaded::Done { new: true, .. }), "{added:?}");
+    }
+
+    /// Whatever was read of how the plugin stands, and when: the commit looks for itself.
+    #[tokio::test]
+    async fn the_active_version_is_never_deleted() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let store = open(folder.path());
+        let name: OrganizationName = "contractfit1".parse().expect("a name");
+        let (organization, _) = store.create_organization(name, Vec::new(), now()).await.expect("it writes");
+        let (owner, name) = (organization.key, "mine".parse::<PluginName>().expect("a name"));
+        upload(&store, owner, &name, b"1").await;
+        upload(&store, owner, &name, b"2").await;
+        let begun = store.begin_deletion(Some(owner), name.clone(), 1).await.expect("it reads");
+        let Withdrawal::Begun(deletion) = begun else { panic!("{begun:?}") };
+        store.activate_version(Some(owner), name.clone(), 1, None).await.expect("it writes");
+        let (stand, _) = store.plugin_stand(Some(owner), name.clone()).await.expect("it reads");
+        let late = Deletion { stand, ..deletion };
+        assert_eq!(store.delete_version(late, now()).await.expect("it writes"), Deleted::Moved);
+        assert!(store.plugin_version(Some(owner), name, 1).await.expect("it reads").is_some());
+        store.close().await;
     }
 }

@@ -82,6 +82,28 @@ pub enum Activate {
     IfStill(Stand),
 }
 
+/// What an organization may have of plugins. The host may have any number.
+#[derive(Debug, Clone, Copy)]
+pub struct PluginsMax {
+    /// Plugins that have a version.
+    pub plugins: u32,
+    /// Versions of one plugin.
+    pub versions: u32,
+    /// Bytes of all versions of all its plugins.
+    pub component_bytes: u64,
+}
+
+/// Of what an organization would have more than it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooMuch {
+    /// Plugins.
+    Plugins,
+    /// Versions of that plugin.
+    Versions,
+    /// Bytes of components.
+    ComponentBytes,
+}
+
 /// What became of an upload.
 #[derive(Debug)]
 pub enum Uploaded {
@@ -94,8 +116,8 @@ pub enum Uploaded {
         /// Runs of integrations that follow the plugin which wait: parked, or queued behind too many faults. Counted up to a thousand.
         waiting: u64,
     },
-    /// The organization has as many plugins as it may have.
-    TooMany,
+    /// The organization would have more than it may have.
+    TooMuch(TooMuch),
     /// The plugin does not stand any more as it did: look again.
     Moved,
     /// The component is not stored (any more): store it again.
@@ -242,6 +264,44 @@ pub(crate) fn meant_version(
     }
 }
 
+/// What an owner would have too much of with one more version of a plugin; those that are deleted do not count.
+fn too_much(
+    connection: &Connection,
+    owner: OrganizationKey,
+    plugin: Option<i64>,
+    (digest, bytes): (Digest, u64),
+    max: PluginsMax,
+) -> rusqlite::Result<Option<TooMuch>> {
+    let is_there = connection
+        .prepare_cached("SELECT 1 FROM plugin_version WHERE digest = ?2 AND plugin = ?1 AND deleted_at IS NULL")?
+        .exists(params![plugin, digest.as_bytes()])?;
+    if owner == HOST || is_there {
+        return Ok(None);
+    }
+    let versions: u32 = connection
+        .prepare_cached("SELECT count(*) FROM plugin_version WHERE plugin = ?1 AND deleted_at IS NULL")?
+        .query_row([plugin], |row| row.get(0))?;
+    if versions == 0 {
+        let plugins: u32 = connection
+            .prepare_cached(
+                "SELECT count(*) FROM plugin p WHERE p.organization = ?1
+                     AND EXISTS (SELECT 1 FROM plugin_version v WHERE v.plugin = p.key AND v.deleted_at IS NULL)",
+            )?
+            .query_row([owner.0], |row| row.get(0))?;
+        if plugins >= max.plugins {
+            return Ok(Some(TooMuch::Plugins));
+        }
+    }
+    if versions >= max.versions {
+        return Ok(Some(TooMuch::Versions));
+    }
+    let has: u64 = connection
+        .prepare_cached("SELECT component_bytes FROM organization WHERE key = ?1")?
+        .query_row([owner.0], |row| row.get(0))?;
+    let is_too_much = has.saturating_add(bytes) > max.component_bytes;
+    Ok(is_too_much.then_some(TooMuch::ComponentBytes))
+}
+
 fn active_version(connection: &Connection, plugin: i64) -> rusqlite::Result<Option<u32>> {
     connection
         .prepare_cached("SELECT version FROM plugin_active WHERE plugin = ?1 AND valid_until = ?2")?
@@ -250,7 +310,7 @@ fn active_version(connection: &Connection, plugin: i64) -> rusqlite::Result<Opti
 }
 
 impl Desk<'_> {
-    fn add_version(&mut self, owner: OrganizationKey, new: &NewVersion, plugins_max: u32, now: Time) -> rusqlite::Result<Uploaded> {
+    fn add_version(&mut self, owner: OrganizationKey, new: &NewVersion, max: PluginsMax, now: Time) -> rusqlite::Result<Uploaded> {
         let found = plugin_key(self.connection, owner, &new.name)?;
         if let Activate::IfStill(judged) = new.activate
             && !stand(self.connection, found)?.has_same_followers(&judged)
@@ -258,18 +318,15 @@ impl Desk<'_> {
             return Ok(Uploaded::Moved);
         }
         // Those that had these bytes may have been deleted since they were found to be there.
-        if !self.has_component(new.digest)? {
+        let Some(bytes) = self.component_bytes(new.digest)? else {
             return Ok(Uploaded::NoComponent);
+        };
+        if let Some(too_much) = too_much(self.connection, owner, found, (new.digest, bytes), max)? {
+            return Ok(Uploaded::TooMuch(too_much));
         }
         let plugin = match found {
             Some(plugin) => plugin,
             None => {
-                let count: u32 = self
-                    .connection
-                    .query_row("SELECT count(*) FROM plugin WHERE organization = ?1", [owner.0], |row| row.get(0))?;
-                if count >= plugins_max {
-                    return Ok(Uploaded::TooMany);
-                }
                 self.connection.execute(
                     "INSERT INTO plugin (id, organization, name, created_at) VALUES (?1, ?2, ?3, ?4)",
                     params![new.id.as_bytes(), owner.0, new.name.as_str(), now.millis()],
@@ -278,6 +335,9 @@ impl Desk<'_> {
             }
         };
         let (version, is_new) = self.put_version(plugin, new, now)?;
+        if is_new {
+            self.add_component_bytes(owner, bytes)?;
+        }
         if new.activate != Activate::No {
             self.activate(owner, plugin, version)?;
         }
@@ -287,6 +347,22 @@ impl Desk<'_> {
             new: is_new,
             waiting: 0,
         })
+    }
+
+    fn add_component_bytes(&self, owner: OrganizationKey, bytes: u64) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE organization SET component_bytes = component_bytes + ?2 WHERE key = ?1")?
+            .execute(params![owner.0, bytes])?;
+        Ok(())
+    }
+
+    /// A version of the organization's is deleted that had these bytes.
+    pub(crate) fn subtract_component_bytes(&self, owner: OrganizationKey, digest: Digest) -> rusqlite::Result<()> {
+        let bytes = self.component_bytes(digest)?.unwrap_or(0);
+        self.connection
+            .prepare_cached("UPDATE organization SET component_bytes = max(component_bytes - ?2, 0) WHERE key = ?1")?
+            .execute(params![owner.0, bytes])?;
+        Ok(())
     }
 
     /// The number of these bytes among the plugin's versions, and whether they were not there. Deleted ones come back under their number.
@@ -366,17 +442,32 @@ impl Desk<'_> {
 }
 
 impl Store {
+    /// What an organization would have too much of, were these bytes a version of that plugin: asked before anything is stored.
+    pub async fn too_much(
+        &self,
+        owner: Option<OrganizationKey>,
+        name: PluginName,
+        component: (Digest, u64),
+        max: PluginsMax,
+    ) -> Result<Option<TooMuch>, StoreError> {
+        self.read_list(move |connection| {
+            let plugin = plugin_of(connection, owner, &name)?;
+            too_much(connection, owner.unwrap_or(HOST), plugin, component, max)
+        })
+        .await
+    }
+
     /// Adds a version of an organization's plugin, or finds the one with these bytes. `None` as the owner: the host.
     pub async fn add_plugin_version(
         &self,
         owner: Option<OrganizationKey>,
         new: NewVersion,
-        plugins_max: u32,
+        max: PluginsMax,
         now: Time,
     ) -> Result<Uploaded, StoreError> {
         let name = new.name.clone();
         let uploaded = self
-            .write(move |desk| desk.add_version(owner.unwrap_or(HOST), &new, plugins_max, now))
+            .write(move |desk| desk.add_version(owner.unwrap_or(HOST), &new, max, now))
             .await?;
         match uploaded {
             Uploaded::Done { version, new, .. } => {

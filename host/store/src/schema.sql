@@ -13,11 +13,12 @@ CREATE TABLE salt (
 ) STRICT;
 
 CREATE TABLE organization (
-    key            INTEGER PRIMARY KEY,
-    name           TEXT NOT NULL UNIQUE,
-    created_at     INTEGER NOT NULL,
-    revision       INTEGER NOT NULL,
-    allow_networks TEXT NOT NULL -- JSON: a list of what its targets may reach beyond public addresses
+    key             INTEGER PRIMARY KEY,
+    name            TEXT NOT NULL UNIQUE,
+    created_at      INTEGER NOT NULL,
+    revision        INTEGER NOT NULL,
+    allow_networks  TEXT NOT NULL, -- JSON: a list of what its targets may reach beyond public addresses
+    component_bytes INTEGER NOT NULL DEFAULT 0 -- of all versions of its plugins that are not deleted
 ) STRICT;
 
 CREATE TABLE api_key (

@@ -58,7 +58,8 @@ struct Inner {
     folder: PathBuf,
     disk_free_bytes_min: u64,
     /// Held for as long as the store is open: one process to a folder.
-    _lock: File,
+    /// Held until the writer has ended: then nothing here writes any more.
+    lock: Mutex<Option<File>>,
 }
 
 impl Store {
@@ -123,7 +124,7 @@ impl Store {
                 salts,
                 folder,
                 disk_free_bytes_min: settings.disk_free_bytes_min,
-                _lock: lock,
+                lock: Mutex::new(Some(lock)),
             }),
         })
     }
@@ -148,7 +149,7 @@ impl Store {
         self.inner.tray.save_mark(mark);
     }
 
-    /// Ends the writer after what it was asked for is on disk.
+    /// Ends the writer after what it was asked for is on disk, and gives the folder up.
     pub async fn close(&self) {
         self.inner.tray.close();
         let writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -156,6 +157,7 @@ impl Store {
             // The writer's own faults were told to those who asked; a panic has been printed.
             let _ = tokio::task::spawn_blocking(move || writer.join()).await;
         }
+        drop(self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// The latest time that is on disk, for a clock that is not to fall behind it.
@@ -179,6 +181,11 @@ impl Store {
     /// Whether the disk has more room than is to be kept free: else no event is accepted.
     pub fn has_room(&self) -> bool {
         has_room(&self.inner.folder, self.inner.disk_free_bytes_min)
+    }
+
+    /// Whether it still would, were so many bytes more on it.
+    pub fn has_room_for(&self, bytes: u64) -> bool {
+        has_room(&self.inner.folder, self.inner.disk_free_bytes_min.saturating_add(bytes))
     }
 
     pub(crate) fn keyring(&self) -> Arc<Keyring> {
@@ -329,7 +336,7 @@ fn greatest_key(connection: &Connection) -> rusqlite::Result<Key> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use hookmill_domain::clock::Sleep;
 
     use super::*;
@@ -354,17 +361,22 @@ mod tests {
         }
     }
 
-    /// No test that kills a process sees what the system still held in memory: that each commit waits for the disk is asked of SQLite.
-    #[tokio::test]
-    async fn a_commit_is_on_disk_when_it_is_answered() {
-        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    /// A store on a new folder, for a test.
+    pub(crate) fn open(folder: &Path) -> Store {
         let settings = StoreSettings {
-            folder: folder.path().join("data"),
+            folder: folder.join("data"),
             host: 0,
             disk_free_bytes_min: 0,
             keyring: None,
         };
-        let store = Store::open(settings, Arc::new(Still)).expect("the folder is new");
+        Store::open(settings, Arc::new(Still)).expect("the folder is new")
+    }
+
+    /// No test that kills a process sees what the system still held in memory: that each commit waits for the disk is asked of SQLite.
+    #[tokio::test]
+    async fn a_commit_is_on_disk_when_it_is_answered() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let store = open(folder.path());
         let how = store.write(|desk| {
             let journal: String = desk.connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
             let synchronous: i64 = desk.connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;

@@ -61,6 +61,24 @@ fn a_plugin_is_described() {
     }
 }
 
+/// But for the time that compiling takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_is_answered_with_the_same_report() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    let files = Files::new();
+    let component = files.write("flatten.wasm", FLATTEN);
+    let said = plugin(["check".as_ref(), "--json".as_ref(), component.as_os_str()]);
+    let [mut checked] = said.json().try_into().expect("one object");
+    let mut uploaded = tenant.upload("name=mine", FLATTEN).await.expect(201);
+    for report in [&mut checked, &mut uploaded["report"]] {
+        assert!(report["compile_ms"].take().is_u64());
+    }
+    assert_eq!(uploaded["report"], checked);
+    let again = tenant.upload("name=mine", FLATTEN).await.expect(200);
+    assert!(again.get("report").is_none(), "nothing was inspected: {again}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_refuses_an_upload_refuses_in_the_same_words() {
     let host = Host::start();

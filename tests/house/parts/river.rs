@@ -30,8 +30,22 @@ pub fn limits() -> Limits {
     limits
 }
 
+/// The binary under test as the one that compiles.
+pub fn compiler() -> CompilerCommand {
+    CompilerCommand {
+        program: hookmill(),
+        args: vec!["compile-component".into()],
+        env: vec![("MIMALLOC_ARENA_RESERVE".into(), "32MiB".into())],
+    }
+}
+
 /// Opens a river on a folder.
 pub async fn open(folder: &Path, clock: &HandClock, limits: Limits) -> River {
+    open_with(folder, clock, limits, compiler()).await
+}
+
+/// Opens a river that has that compile its components.
+pub async fn open_with(folder: &Path, clock: &HandClock, limits: Limits, compiler: CompilerCommand) -> River {
     let settings = StoreSettings {
         folder: folder.to_owned(),
         host: 1,
@@ -39,11 +53,6 @@ pub async fn open(folder: &Path, clock: &HandClock, limits: Limits) -> River {
         keyring: None,
     };
     let store = Store::open(settings, Arc::new(clock.clone())).expect("the folder opens");
-    let compiler = CompilerCommand {
-        program: hookmill(),
-        args: vec!["compile-component".into()],
-        env: vec![("MIMALLOC_ARENA_RESERVE".into(), "32MiB".into())],
-    };
     let mut settings = Settings::new(folder.join("artifacts"), compiler);
     settings.limits = limits.plugin.clone();
     settings.hot_slots = 16;

@@ -8,11 +8,19 @@ use hookmill_domain::ids::{IntegrationId, PluginId};
 use hookmill_domain::integration::{IntegrationKey, OrganizationKey, SecretBytes};
 use hookmill_domain::names::PluginName;
 use hookmill_flow::River;
-use hookmill_store::{Activate, Activated, Changed, Deleted, Deletion, Judged, NewIntegration, NewVersion, Uploaded, Withdrawal};
+use hookmill_store::{
+    Activate, Activated, Changed, Deleted, Deletion, Judged, NewIntegration, NewVersion, PluginsMax, Uploaded, Withdrawal,
+};
 
 use crate::parts::clock::HandClock;
 use crate::parts::components::wat;
 use crate::parts::river::{close, draft, limits, open, organization};
+
+const MAX: PluginsMax = PluginsMax {
+    plugins: 10,
+    versions: 10,
+    component_bytes: 100_000_000,
+};
 
 fn name() -> PluginName {
     "mine".parse().expect("a name")
@@ -61,7 +69,7 @@ async fn a_version_that_was_in_force_meanwhile_is_not_deleted() {
     let deletion = begun(&river, owner, 1).await;
     let pinned = river.create_integration(owner, following(Some(1))).await.expect("made");
     river
-        .change_integration(owner, pinned.id, pinned.version, following(None))
+        .change_integration(owner, pinned.id, pinned.version, following(None), None)
         .await
         .expect("changed");
     assert_eq!(
@@ -124,7 +132,7 @@ async fn judgements_hold_for_what_was_judged() {
     };
     let added = river
         .store()
-        .add_plugin_version(Some(owner), new(Activate::IfStill(stand)), 10, clock.now_time())
+        .add_plugin_version(Some(owner), new(Activate::IfStill(stand)), MAX, clock.now_time())
         .await;
     assert!(matches!(added.expect("it writes"), Uploaded::Moved));
 
@@ -134,6 +142,7 @@ async fn judgements_hold_for_what_was_judged() {
             id: IntegrationId::from_bytes([by.as_bytes()[0]; 16]),
             judged: Judged {
                 draft: following(None),
+                kept: None,
                 by: Digest::of(&wat("label", by)),
             },
             secret: SecretBytes(vec![7; 32]),
@@ -174,12 +183,12 @@ async fn bytes_that_are_being_removed_are_gone_or_there_again() {
     };
     let add = async || {
         store
-            .add_plugin_version(Some(owner), new.clone(), 10, clock.now_time())
+            .add_plugin_version(Some(owner), new.clone(), MAX, clock.now_time())
             .await
             .expect("it writes")
     };
     assert!(matches!(add().await, Uploaded::NoComponent));
-    store.put_component(digest, large.clone()).await.expect("stored");
+    store.put_component(digest, large.clone(), false).await.expect("stored");
     assert!(matches!(add().await, Uploaded::Done { new: true, .. }));
     assert_eq!(store.component(digest).await.expect("it reads"), Some(large.clone()));
 
@@ -195,7 +204,7 @@ async fn bytes_that_are_being_removed_are_gone_or_there_again() {
     );
     // Uploaded again under way: what was removed is there again, and nothing of it is removed any more.
     assert!(store.remove_component_some(digest).await.expect("it writes"), "there is more");
-    store.put_component(digest, large.clone()).await.expect("stored");
+    store.put_component(digest, large.clone(), false).await.expect("stored");
     assert!(!store.remove_component_some(digest).await.expect("it writes"));
     assert_eq!(store.component(digest).await.expect("it reads"), Some(large));
     assert!(matches!(add().await, Uploaded::Done { new: true, version, .. } if version.version == 3));

@@ -6,6 +6,7 @@ use super::{label, make, named};
 use crate::parts::client::Client;
 use crate::parts::components::{FLATTEN, PASSTHROUGH, wat};
 use crate::parts::host::{Host, text};
+use crate::parts::looks::problem;
 use crate::parts::receiver::Receiver;
 
 /// An uploaded copy of the built-in plugin is the same plugin.
@@ -26,6 +27,47 @@ async fn a_plugin_of_ones_own_stands_before_the_hosts() {
     assert_eq!(at("/hosts"), documented, "an integration keeps the plugin that its name meant");
     assert_eq!(at("/default"), documented);
     assert!(at("/own").contains(r#""label": "own""#), "{}", at("/own"));
+}
+
+/// A name is looked up when it is given. A plugin of one's own that comes to have the name of the host's takes over no integration, and locks
+/// none out, when something else of it is changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_something_else_keeps_the_plugin() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    let receiver = Receiver::start().await;
+    let hosts = tenant.integration(&receiver.url("/hosts"), json!({"plugin": "passthrough"})).await;
+    let path = format!("/integrations/{hosts}");
+    let strict = tenant.integration(&receiver.url("/strict"), json!({"plugin": "flatten"})).await;
+    assert_eq!(tenant.get(&path).await.expect(200)["plugin_owner"], "host");
+    tenant.plugin("passthrough", wat("label", "own")).await;
+    tenant.plugin("flatten", wat("schema", r#"{"required": ["never"]}"#)).await;
+
+    for patch in [
+        json!({"description": "the same"}),
+        json!({"paused": true}),
+        json!({"paused": false, "target": receiver.url("/patched")}),
+    ] {
+        assert_eq!(tenant.patch(&path, &patch).await.expect(200)["plugin_owner"], "host", "{patch}");
+    }
+    let strict = format!("/integrations/{strict}");
+    tenant.patch(&strict, &json!({"description": "not locked out"})).await.expect(200);
+    let read = tenant.get(&path).await.expect(200);
+    let sent_back = tenant.patch(&path, &read).await.expect(200);
+    assert_eq!(sent_back["plugin_owner"], "host", "what was read is sent back, and changes nothing");
+    tenant.delete(&strict).await.expect(204);
+    tenant.text_event("1").await;
+    let body = r#"{"event": "document_text", "organization": "contractfit1", "data": {"id":"1","text":"some text"}}"#;
+    let received = receiver.wait_for(1).await;
+    assert_eq!((&*received[0].path, &received[0].body[..]), ("/patched", body.as_bytes()));
+
+    let named = tenant.patch(&path, &json!({"plugin": "passthrough"})).await.expect(200);
+    assert_eq!(named["plugin_owner"], "organization", "a name that is given is looked up");
+    tenant.text_event("2").await;
+    assert_eq!(label(&receiver.wait_for(2).await[1]), "own");
+    let default = tenant.patch(&path, &json!({"plugin": null})).await.expect(200);
+    assert!(default.get("plugin_owner").is_none(), "{default}");
+    problem(&tenant.patch(&path, &json!({"plugin_owner": "host"})).await, 422, "/plugin_owner");
 }
 
 /// What every host has is a plugin like any other: the operator may put another version in its place, for good.

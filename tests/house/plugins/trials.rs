@@ -181,6 +181,8 @@ async fn what_is_wrong_is_named() {
         "/plugins/probe/versions/2/run",
         "/plugins/nobody/versions/1/run",
         "/plugins/probe/versions/x/run",
+        "/plugins/probe/versions/01/run",
+        "/plugins/probe/versions/+1/run",
     ] {
         problem(&tenant.post(path, &json!({"event": event(), "integration": good})).await, 404, "-");
     }
@@ -192,6 +194,88 @@ async fn what_is_wrong_is_named() {
     let reader = tenant.with_key(text(&reader, "/key"));
     let answer = reader.post(PLUGIN, &json!({"event": event(), "integration": good})).await;
     assert_eq!((answer.status.as_u16(), fields(&answer).len()), (403, 0));
+}
+
+/// An event that the integration would not get is told of, and what the version would make of it all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_not_be_run_says_why() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    tenant.plugin("probe", probe()).await;
+    let with = |more: Value| {
+        let mut integration = integration(json!({"do": "echo"}));
+        integration
+            .as_object_mut()
+            .expect("it is one")
+            .extend(more.as_object().expect("fields are an object").clone());
+        integration
+    };
+    for (more, reason) in [
+        (json!({"enabled": false}), "the integration is disabled"),
+        (
+            json!({"events": ["document_predict"]}),
+            "the event's kind is none of the integration's",
+        ),
+        (json!({"inboxes": ["other"]}), "the event's inbox is none of the integration's"),
+        (json!({"projects": ["other"]}), "the event's project is none of the integration's"),
+    ] {
+        let shown = tenant
+            .post(PLUGIN, &json!({"event": event(), "integration": with(more)}))
+            .await
+            .expect(200);
+        assert_eq!(
+            (&shown["would_run"], text(&shown, "/not_run_reason")),
+            (&json!(false), reason),
+            "{shown}"
+        );
+        assert_eq!(
+            (text(&shown, "/outcome"), shown["requests"].as_array().map(Vec::len)),
+            ("deliver", Some(1))
+        );
+    }
+    let shown = tried(&tenant, json!({"do": "echo"})).await;
+    assert_eq!((&shown["would_run"], shown.get("not_run_reason")), (&json!(true), None));
+    let receiver = Receiver::start().await;
+    let disabled = tenant
+        .integration(
+            &receiver.url("/"),
+            json!({"plugin": "probe", "plugin_config": {"do": "echo"}, "enabled": false}),
+        )
+        .await;
+    let shown = tenant
+        .post(PLUGIN, &json!({"event": event(), "integration": disabled}))
+        .await
+        .expect(200);
+    assert_eq!(shown["would_run"], json!(false), "{shown}");
+}
+
+/// What can not be made can not be tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_integration_that_is_not_there_is_judged_as_a_new_one() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    tenant.plugin("probe", probe()).await;
+    let own = format!("http://{}/events", host.operator.address);
+    for (more, field) in [
+        (json!({"target": "http://10.1.2.3/"}), "/target"),
+        (json!({"target": own}), "/target"),
+        (
+            json!({"targets": {"other": {"target": "http://192.168.1.1/"}}}),
+            "/targets/other/target",
+        ),
+        (json!({"plugin": "nobody"}), "/plugin"),
+        (json!({"plugin": "probe@7"}), "/plugin"),
+    ] {
+        let mut integration = integration(json!({"do": "echo"}));
+        integration
+            .as_object_mut()
+            .expect("it is one")
+            .extend(more.as_object().expect("fields are an object").clone());
+        let made = tenant.post("/integrations", &integration).await;
+        problem(&made, 422, field);
+        let answer = tenant.post(PLUGIN, &json!({"event": event(), "integration": integration})).await;
+        problem(&answer, 422, &format!("/integration{field}"));
+    }
 }
 
 /// One organization's trials that loop take no turn from another's, and keep no event waiting.

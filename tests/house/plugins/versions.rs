@@ -156,6 +156,20 @@ async fn a_version_is_read_and_its_very_bytes_are_downloaded() {
     );
     assert_eq!(answer.headers["content-length"], component.len().to_string());
     assert!(answer.body == component, "{} of {} bytes", answer.body.len(), component.len());
+    let tag = answer.headers["etag"].to_str().expect("a tag");
+    for (known, status) in [
+        (tag.to_owned(), 304),
+        (format!("\"other\", W/{tag}"), 304),
+        ("*".to_owned(), 304),
+        ("\"other\"".to_owned(), 200),
+        (tag.trim_matches('"').to_owned(), 200),
+    ] {
+        let headers = [("if-none-match", known.as_str())];
+        let again = tenant.try_call("GET", "/plugins/mine/versions/1/component", &headers, "").await;
+        let again = again.expect("the host answers");
+        assert_eq!((again.status.as_u16(), again.body.is_empty()), (status, status == 304), "{known}");
+        assert_eq!(again.headers["etag"], tag, "{known}");
+    }
     let head = tenant.call("HEAD", "/plugins/mine/versions/1/component", "").await;
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
 }

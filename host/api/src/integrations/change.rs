@@ -1,5 +1,8 @@
 //! `PATCH /integrations/{id}`: a merge patch (RFC 7396) on the integration as it is shown. So what a client read can be sent back with some of
 //! it changed: masks stay what they stand for, and what only the house changes must be as it is.
+//!
+//! A plugin's name is looked up when it is given. A patch that leaves it alone, or sends it back as it was read, together with whose it is,
+//! keeps the plugin that it was found to mean, also where the organization has made one of the same name of its own since.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -22,7 +25,9 @@ use crate::tenant::{self, Named, ORGANIZATION};
 const TRIES_MAX: u32 = 5;
 
 /// What a change leaves as it is.
-const FIXED: [&str; 6] = ["id", ORGANIZATION, "type", "stopped", "created_at", "updated_at"];
+const FIXED: [&str; 7] = ["id", ORGANIZATION, "type", PLUGIN_OWNER, "stopped", "created_at", "updated_at"];
+/// Says whose an integration's plugin is.
+const PLUGIN_OWNER: &str = "plugin_owner";
 
 /// `PATCH /integrations/{id}`.
 pub(crate) async fn change(
@@ -35,6 +40,7 @@ pub(crate) async fn change(
     let (kinds, limits) = (reception.river.kinds(), reception.river.limits());
     let parameters = call.parameters(&[ORGANIZATION])?;
     let mut patch = Form::read(&body.text, FIELDS_MAX)?;
+    let (names_plugin, names_owner) = (patch.has("plugin"), patch.has(PLUGIN_OWNER));
     let named = Named::with(&parameters, patch.take(ORGANIZATION).as_ref())?;
     parse::check_sizes(&mut patch, limits)?;
     let tenant = tenant::tenant(&reception, &call.caller, &named).await?;
@@ -43,7 +49,13 @@ pub(crate) async fn change(
         let is_versioned = call.check_version(old.version)?;
         let draft = changed(&old, &tenant.name, &body.text, kinds, limits)?;
         check_scope(&call.caller, draft.inboxes.as_deref())?;
-        match reception.river.change_integration(tenant.key, old.id, old.version, draft).await {
+        let is_kept = !names_plugin || (names_owner && draft.plugin == old.draft.plugin);
+        let kept = is_kept.then_some(old.plugin);
+        match reception
+            .river
+            .change_integration(tenant.key, old.id, old.version, draft, kept)
+            .await
+        {
             Ok(integration) => return Ok(shown(&integration, &tenant)?.into_response()),
             Err(ChangeError::Moved) if is_versioned => return Err(version_moved()),
             Err(ChangeError::Moved) => {}
@@ -59,10 +71,10 @@ fn changed(old: &Integration, organization: &OrganizationName, patch: &str, kind
     let merged = merge(&present, patch)?;
     let (mut present, mut merged) = (Form::read(&present, FIELDS_MAX)?, Form::read(&merged, FIELDS_MAX)?);
     for name in FIXED {
-        let is = present.need(name)?;
-        match merged.take(name) {
-            Some(given) if given.json() == is.json() => {}
-            _ => return Err(is.wrong("can not be changed").into()),
+        match (present.take(name), merged.take(name)) {
+            (Some(is), Some(given)) if given.json() == is.json() => {}
+            (None, None) => {}
+            (Some(other), _) | (None, Some(other)) => return Err(other.wrong("can not be changed").into()),
         }
     }
     Ok(parse::changed(merged, kinds, limits, &old.draft)?)
@@ -168,6 +180,7 @@ mod tests {
             expect!["422 /id: can not be changed"],
         );
         refused(r#"{"type": "email"}"#, expect!["422 /type: can not be changed"]);
+        refused(r#"{"plugin_owner": "host"}"#, expect!["422 /plugin_owner: can not be changed"]);
         refused(r#"{"stopped": null}"#, expect!["422 /stopped: can not be changed"]);
         refused(r#"{"organization": "other"}"#, expect!["422 /organization: can not be changed"]);
         refused(r#"{"target": null}"#, expect!["422 /target: is missing"]);
@@ -183,7 +196,7 @@ mod tests {
         refused(
             r#"{"pause": true}"#,
             expect![
-                "422 /pause: unknown field; known are created_at, description, enabled, events, header, headers, id, inboxes, metadata, organization, paused, plugin, plugin_config, projects, retry, stopped, target, target_gone, targets, timeout_ms, type, updated_at"
+                "422 /pause: unknown field; known are created_at, description, enabled, events, header, headers, id, inboxes, metadata, organization, paused, plugin, plugin_config, plugin_owner, projects, retry, stopped, target, target_gone, targets, timeout_ms, type, updated_at"
             ],
         );
         refused(

@@ -2,7 +2,7 @@
 //! A plugin, a schedule or a timeout that the owner did not name is not shown: what holds then is the house's affair and may change.
 
 use hookmill_domain::ids::IntegrationId;
-use hookmill_domain::integration::{Integration, LiveTarget};
+use hookmill_domain::integration::{Integration, LiveTarget, PluginOwner};
 use hookmill_domain::names::{Kind, OrganizationName, ProductId};
 use hookmill_domain::time::Time;
 use serde::ser::SerializeMap as _;
@@ -55,6 +55,9 @@ struct Shown<'a> {
     targets: Targets<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plugin: Option<String>,
+    /// Whose that plugin is: a name means the organization's own plugin before the host's at the time that it is given, and keeps its meaning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin_owner: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plugin_config: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,6 +102,10 @@ impl<'a> Shown<'a> {
             plugin: draft.plugin.as_ref().map(|(name, version)| match version {
                 Some(version) => format!("{name}@{version}"),
                 None => name.to_string(),
+            }),
+            plugin_owner: draft.plugin.as_ref().map(|_| match integration.plugin.owner {
+                PluginOwner::Host => "host",
+                PluginOwner::Organization => "organization",
             }),
             plugin_config: config.map(serde_json::from_str).transpose()?,
             retry: draft.retry.as_ref().map(|retry| Retry {
@@ -173,7 +180,7 @@ mod tests {
     #[test]
     fn what_is_shown() {
         let mut integration = sample::integration();
-        expect![[r#"{"id":"int_01ksr49200ew3re1r70w3ge1r7","organization":"contractfit1","type":"webhook","events":["document_evaluate","document_predict"],"inboxes":["5e7a","5e7b"],"target":"https://a.example/alfred","headers":{"authorization":"***","x-team":"***"},"targets":{"review":{"target":"http://10.1.2.3:8080/review","headers":{"x-key":"***"}}},"plugin":"flatten@3","plugin_config":{"threshold": 0.80, "fields": ["a"]},"retry":{"delays_ms":[1,2]},"timeout_ms":5000,"enabled":true,"paused":false,"description":"the ERP","metadata":{"owner": "x"},"stopped":false,"created_at":"2026-05-28T20:26:40.000Z","updated_at":"2026-09-21T14:13:20.000Z"}"#]]
+        expect![[r#"{"id":"int_01ksr49200ew3re1r70w3ge1r7","organization":"contractfit1","type":"webhook","events":["document_evaluate","document_predict"],"inboxes":["5e7a","5e7b"],"target":"https://a.example/alfred","headers":{"authorization":"***","x-team":"***"},"targets":{"review":{"target":"http://10.1.2.3:8080/review","headers":{"x-key":"***"}}},"plugin":"flatten@3","plugin_owner":"organization","plugin_config":{"threshold": 0.80, "fields": ["a"]},"retry":{"delays_ms":[1,2]},"timeout_ms":5000,"enabled":true,"paused":false,"description":"the ERP","metadata":{"owner": "x"},"stopped":false,"created_at":"2026-05-28T20:26:40.000Z","updated_at":"2026-09-21T14:13:20.000Z"}"#]]
             .assert_eq(&shown(&integration));
         integration.draft.targets[1].gone = true;
         assert!(shown(&integration).contains(r#""headers":{"x-key":"***"},"gone":true}}"#));

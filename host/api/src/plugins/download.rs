@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use hookmill_store::{Store, StoreError};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::{Frame, SizeHint};
 
 use super::VersionPath;
@@ -18,16 +18,36 @@ use crate::call::Call;
 use crate::problem::Problem;
 use crate::reception::Reception;
 
-/// `GET /plugins/{name}/versions/{version}/component`.
-pub(crate) async fn component(State(reception): State<Reception>, call: Call, path: VersionPath) -> Result<Response, Problem> {
+/// `GET /plugins/{name}/versions/{version}/component`. 304 to whoever has the bytes already.
+pub(crate) async fn component(
+    State(reception): State<Reception>,
+    call: Call,
+    headers: HeaderMap,
+    path: VersionPath,
+) -> Result<Response, Problem> {
     let (_, version) = find_version(&reception, &call, path).await?;
-    let tag = HeaderValue::from_str(&format!("\"{}\"", version.digest)).map_err(|_| Problem::internal())?;
+    let tag = format!("\"{}\"", version.digest);
+    let is_known = has_tag(&headers, &tag);
+    let tag = HeaderValue::from_str(&tag).map_err(|_| Problem::internal())?;
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+    }
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/wasm")),
         (header::ETAG, tag),
     ];
     let body = Pieces::new(reception.store().clone(), version.digest, version.component_bytes);
     Ok((headers, Body::new(body)).into_response())
+}
+
+/// Whether `If-None-Match` names that tag (RFC 9110, section 13.1.2: by weak comparison).
+fn has_tag(headers: &HeaderMap, tag: &str) -> bool {
+    let values = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
+    tags.any(|given| given == "*" || given.strip_prefix("W/").unwrap_or(given) == tag)
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Option<Bytes>, StoreError>> + Send>>;

@@ -75,8 +75,8 @@ impl VersionShown {
 
 /// A version as a path names it. What is no name, or no number as it is shown, is the name of nothing.
 pub(crate) struct VersionPath {
-    name: PluginName,
-    version: u32,
+    pub(crate) name: PluginName,
+    pub(crate) version: u32,
 }
 
 impl FromRequestParts<Reception> for VersionPath {

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use hookmill_domain::limits::Limits;
 use hookmill_domain::names::{OrganizationName, PluginName};
-use hookmill_flow::Upload;
+use hookmill_flow::{Report, Upload};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
@@ -27,11 +27,9 @@ struct UploadShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     not_activated: Option<UnfitShown>,
     new: bool,
-    /// Of what it was compiled to; absent where the bytes were there already, as are its imports.
+    /// What `hookmill plugin check --json` tells; absent where the bytes were there already.
     #[serde(skip_serializing_if = "Option::is_none")]
-    artifact_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    imports: Option<Vec<String>>,
+    report: Option<Report>,
 }
 
 /// What an upload's parameters say.
@@ -85,15 +83,10 @@ fn reading(headers: &HeaderMap, limits: &Limits) -> Reading {
 }
 
 fn shown(upload: Upload, organization: Option<OrganizationName>) -> UploadShown {
-    let (artifact_bytes, imports) = match upload.inspection {
-        Some(found) => (Some(found.artifact_bytes), Some(found.imports)),
-        None => (None, None),
-    };
     UploadShown {
         version: VersionShown::of(upload.version, organization, Some(upload.waiting)),
         not_activated: upload.not_activated.map(UnfitShown::from),
         new: upload.new,
-        artifact_bytes,
-        imports,
+        report: upload.report,
     }
 }

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use hookmill_domain::limits::{Limits, PluginLimits};
-use hookmill_plugin_room::Inspection;
+use hookmill_domain::limits::Limits;
+use hookmill_plugin_room::Report as Accepted;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::component::{self, size};
 use super::workshop::{self, Workshop};
@@ -36,41 +35,6 @@ enum Report {
     },
 }
 
-#[derive(Serialize)]
-struct Accepted {
-    accepted: bool,
-    digest: String,
-    contract: String,
-    /// JSON Schema of its configuration, if it exports one.
-    schema: Option<Box<RawValue>>,
-    imports: Vec<String>,
-    exports: Vec<String>,
-    component_bytes: u64,
-    artifact_bytes: u64,
-    compile_ms: u64,
-    needs: Needs,
-    limits: Allowed,
-}
-
-/// What every call of it begins with.
-#[derive(Serialize)]
-struct Needs {
-    memories: u32,
-    memory_bytes: u64,
-    tables: u32,
-    table_elements: u64,
-    /// `small`, or `large` as interpreted languages need them.
-    slots: &'static str,
-}
-
-/// What it was judged by.
-#[derive(Serialize)]
-struct Allowed {
-    component_bytes_max: u64,
-    compile_cpu_seconds: u64,
-    memory_bytes: u64,
-}
-
 impl Check {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let bytes = component::read(&self.component, Limits::default().plugin.component_bytes_max)?;
@@ -80,7 +44,7 @@ impl Check {
                 Err(refusal) => Err(refusal),
             };
             let report = match inspected {
-                Ok(inspection) => Report::Accepted(Box::new(accepted(inspection, &limits.plugin))),
+                Ok(inspection) => Report::Accepted(Box::new(Accepted::new(inspection, &limits.plugin))),
                 Err(refusal) => {
                     let (code, message) = component::told(refusal)?;
                     Report::Refused {
@@ -131,32 +95,6 @@ impl Check {
 
 fn row(what: &str, told: &str) -> [Piece; 2] {
     [faint(format!("  {what:<10}")), plain(told)]
-}
-
-fn accepted(found: Inspection, limits: &PluginLimits) -> Accepted {
-    Accepted {
-        accepted: true,
-        digest: found.digest.to_string(),
-        contract: found.contract.to_string(),
-        schema: found.schema.and_then(|schema| RawValue::from_string(schema).ok()),
-        imports: found.imports,
-        exports: found.exports,
-        component_bytes: found.component_bytes,
-        artifact_bytes: found.artifact_bytes,
-        compile_ms: found.compile_ms,
-        needs: Needs {
-            memories: found.needs.memories,
-            memory_bytes: found.needs.memory_bytes,
-            tables: found.needs.tables,
-            table_elements: found.needs.table_elements,
-            slots: if found.needs.is_large { "large" } else { "small" },
-        },
-        limits: Allowed {
-            component_bytes_max: limits.component_bytes_max,
-            compile_cpu_seconds: limits.compile_cpu_seconds,
-            memory_bytes: limits.memory_bytes,
-        },
-    }
 }
 
 fn facts(found: &Accepted) -> [(&'static str, String); 6] {
