@@ -17,6 +17,8 @@ pub struct Limits {
     pub plugin: PluginLimits,
     /// What a delivery and its attempts may use.
     pub delivery: DeliveryLimits,
+    /// What a backtest may use.
+    pub backtest: BacktestLimits,
 }
 
 /// A limit with which nothing would work.
@@ -30,7 +32,7 @@ pub struct BadLimit {
 impl Limits {
     /// Whether each limit leaves room to work at all. 0 never means that there is none.
     pub fn check(&self) -> Result<(), BadLimit> {
-        let (intake, plugin, delivery) = (&self.intake, &self.plugin, &self.delivery);
+        let (intake, plugin, delivery, backtest) = (&self.intake, &self.plugin, &self.delivery, &self.backtest);
         let least = [
             ("intake.event_body_bytes_max", intake.event_body_bytes_max, 1),
             ("intake.batch_events_max", u64::from(intake.batch_events_max), 1),
@@ -63,6 +65,16 @@ impl Limits {
             ),
             ("delivery.in_flight_max", u64::from(delivery.in_flight_max), 1),
             ("delivery.age_ms_max", delivery.age_ms_max, 1),
+            ("backtest.events_max", backtest.events_max, 1),
+            ("backtest.scanned_events_max", backtest.scanned_events_max, 1),
+            ("backtest.time_ms_max", backtest.time_ms_max, 1),
+            ("backtest.at_once_max", u64::from(backtest.at_once_max), 1),
+            (
+                "backtest.at_once_max_per_organization",
+                u64::from(backtest.at_once_max_per_organization),
+                1,
+            ),
+            ("backtest.diff_bytes_max", backtest.diff_bytes_max, KIB),
         ];
         match least.into_iter().find(|(_, value, least)| value < least) {
             Some((name, _, least)) => Err(BadLimit { name, least }),
@@ -256,6 +268,38 @@ impl Default for DeliveryLimits {
             age_ms_max: 7 * 24 * 60 * 60 * 1000,
             retry_after_ms_max: 60 * 60 * 1000,
             shutdown_grace_ms: 20_000,
+        }
+    }
+}
+
+/// What a backtest may use. All of it is spent by one thread of the host's, which stands back behind everything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BacktestLimits {
+    /// The most events that one compares, each by two calls: some ten seconds with small plugins, some minutes with interpreted ones.
+    pub events_max: u64,
+    /// The most events that one looks at to find those which the integration matches: a rare kind is found among many others.
+    pub scanned_events_max: u64,
+    /// The longest that one may take, whatever its plugins do and however long it gives way: then it answers what it has found.
+    pub time_ms_max: u64,
+    /// Backtests under way at once: they take turns, event by event, so that more of them are slower and not more work. Each keeps two
+    /// components and up to a page of events in memory.
+    pub at_once_max: u32,
+    /// Those of one organization: a second one would only slow the first.
+    pub at_once_max_per_organization: u32,
+    /// Bytes of the differences that are told of the first event of each kind: what people read, and no payload as a whole.
+    pub diff_bytes_max: u64,
+}
+
+impl Default for BacktestLimits {
+    fn default() -> BacktestLimits {
+        BacktestLimits {
+            events_max: 100_000,
+            scanned_events_max: 1_000_000,
+            time_ms_max: 10 * 60 * 1000,
+            at_once_max: 4,
+            at_once_max_per_organization: 1,
+            diff_bytes_max: 16 * KIB,
         }
     }
 }
