@@ -18,7 +18,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::StoreError;
 use crate::codes::{self, NOT_WELL, RowState};
-use crate::desk::{Salts, key, setting};
+use crate::desk::{Salts, key};
+use crate::history::keys_of;
 use crate::integrations::snapshot;
 use crate::lanes::order;
 use crate::records::{Attempt, DeliveryRef, RunRef, run_source};
@@ -455,18 +456,7 @@ impl Viewer<'_> {
                 "SELECT DISTINCT event FROM queue WHERE integration = ?1 AND event <= ?2 ORDER BY event DESC LIMIT ?3",
                 params![integration.0, top.as_i64(), limit],
             ),
-            _ => {
-                let listed = setting(self.connection, "listed")?;
-                let mut found = keys(
-                    "SELECT key FROM event WHERE key > ?1 AND key <= ?2 AND organization = ?3 ORDER BY key DESC LIMIT ?4",
-                    params![listed, top.as_i64(), filter.organization.0, limit],
-                )?;
-                found.extend(keys(
-                    "SELECT event FROM listing WHERE organization = ?1 AND event <= ?2 ORDER BY event DESC LIMIT ?3",
-                    params![filter.organization.0, top.as_i64().min(listed), limit - found.len()],
-                )?);
-                Ok(found)
-            }
+            _ => keys_of(self.connection, filter.organization, top, limit),
         }
     }
 
