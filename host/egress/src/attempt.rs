@@ -71,17 +71,7 @@ impl<'a> Attempt<'a> {
     }
 
     pub(crate) async fn run(&mut self, outgoing: Outgoing) -> Result<Response, Failure> {
-        let request = request(outgoing, &self.client.config.user_agent);
-        let deadline = self.deadline;
-        let answered = {
-            // Pinned where it stands: moving it into the timeout would cost more than the timeout.
-            let exchange = pin!(self.exchange(request));
-            timeout_at(deadline, exchange).await
-        };
-        let (answer, mut link) = match answered {
-            Ok(answered) => answered?,
-            Err(_) => return Err(self.out_of_time()),
-        };
+        let (answer, mut link) = self.open(outgoing).await?;
         let (head, body) = answer.into_parts();
         let config = &self.client.config;
         let is_success = head.status.is_success();
@@ -109,6 +99,18 @@ impl<'a> Attempt<'a> {
             body_is_cut: is_cut,
             body_end: end,
         })
+    }
+
+    /// Sends the request and waits for the head of its response.
+    pub(crate) async fn open(&mut self, outgoing: Outgoing) -> Result<(http::Response<Incoming>, Link), Failure> {
+        let request = request(outgoing, &self.client.config.user_agent);
+        let deadline = self.deadline;
+        let answered = {
+            // Pinned where it stands: moving it into the timeout would cost more than the timeout.
+            let exchange = pin!(self.exchange(request));
+            timeout_at(deadline, exchange).await
+        };
+        answered.unwrap_or_else(|_| Err(self.out_of_time()))
     }
 
     /// Sends the request on a pooled connection, or on a new one where there is none or where the pooled one turns out to have

@@ -18,9 +18,11 @@ use crate::answer::Answer;
 use crate::attempt::Attempt;
 use crate::connector::Connector;
 use crate::endpoint::Endpoint;
+use crate::failure::Failure;
 use crate::listeners::OwnListeners;
 use crate::pool::{self, Pool};
 use crate::resolver::Resolver;
+use crate::stream::Stream;
 use crate::tasks::{Spawner, Tasks};
 use crate::tls;
 
@@ -182,6 +184,14 @@ impl Client {
             duration_us: u64::try_from(attempt.duration().as_micros()).unwrap_or(u64::MAX),
             reused_connection: attempt.reused_connection(),
         }
+    }
+
+    /// The same for a response that is long in coming: its body is read piece by piece, by a caller who has their own patience and measure.
+    /// The outgoing's timeout ends with the response's head.
+    pub async fn open(&self, outgoing: Outgoing) -> Result<Stream, Failure> {
+        let mut attempt = Attempt::new(self, &outgoing, Instant::now());
+        let (response, link) = attempt.open(outgoing).await?;
+        Ok(Stream::new(response, link))
     }
 
     /// Drops all connections and ends all tasks. Requests under way over HTTP/2 fail, others end by themselves; call it when none

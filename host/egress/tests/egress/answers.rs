@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hookmill_egress::{BodyEnd, Client, ClientConfig, FailureCode};
+use hookmill_egress::{BodyEnd, Client, ClientConfig, FailureCode, Stream};
 use http::StatusCode;
 use tokio::io::AsyncWriteExt as _;
 
@@ -239,4 +239,56 @@ async fn the_receiver_asks_to_wait() {
         let asked = response.retry_after.map(|wait| wait.as_secs());
         assert_eq!(asked, seconds, "{field}");
     }
+}
+
+async fn piece(stream: &mut Stream) -> bytes::Bytes {
+    let piece = tokio::time::timeout(PATIENCE, stream.piece()).await;
+    piece.expect("it is there").expect("there is more").expect("it is sound")
+}
+
+#[tokio::test]
+async fn a_stream_is_read_as_it_comes_and_dropping_it_hangs_up() {
+    let (go_on, went_on) = tokio::sync::oneshot::channel::<()>();
+    let (hung_up, end) = tokio::sync::oneshot::channel();
+    let parts = std::sync::Mutex::new(Some((went_on, hung_up)));
+    let server = Server::start(move |mut stream, _| {
+        let parts = parts.lock().expect("not poisoned").take();
+        async move {
+            let (went_on, hung_up) = parts.expect("one connection");
+            read_request(&mut stream).await;
+            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n";
+            stream.write_all(head.as_bytes()).await.expect("written");
+            went_on.await.expect("the first piece is read");
+            stream.write_all(b"3\r\ntwo\r\n").await.expect("written");
+            wait_for_end(&mut stream).await;
+            let _ = hung_up.send(());
+        }
+    })
+    .await;
+    let client = client();
+    let mut stream = client.open(post(&server.url("/"))).await.expect("a head");
+    assert_eq!(stream.status(), StatusCode::OK);
+    assert_eq!(piece(&mut stream).await, "one");
+    go_on.send(()).expect("the server waits");
+    assert_eq!(piece(&mut stream).await, "two");
+    drop(stream);
+    tokio::time::timeout(PATIENCE, end).await.expect("hung up").expect("told");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_off_does_not_end_well() {
+    let server = Server::saying_once("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n").await;
+    let client = client();
+    let mut stream = client.open(post(&server.url("/"))).await.expect("a head");
+    assert_eq!(piece(&mut stream).await, "one");
+    stream
+        .piece()
+        .await
+        .expect("an error")
+        .expect_err("the connection ended before the body did");
+    let whole = Server::saying_once("HTTP/1.1 404 x\r\ncontent-length: 3\r\n\r\none").await;
+    let mut stream = client.open(post(&whole.url("/"))).await.expect("a head");
+    assert_eq!(stream.status(), StatusCode::NOT_FOUND);
+    assert_eq!(piece(&mut stream).await, "one");
+    assert!(stream.piece().await.is_none());
 }
