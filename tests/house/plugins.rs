@@ -2,6 +2,7 @@
 //! receiver then gets.
 
 mod answers;
+mod backtests;
 mod builtin;
 mod deletions;
 mod integrations;

@@ -17,6 +17,7 @@
 
 mod attempts;
 mod auth;
+mod backtests;
 mod bodies;
 mod body;
 mod call;

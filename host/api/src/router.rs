@@ -10,7 +10,7 @@ use http::{HeaderValue, header};
 
 use crate::problem::Problem;
 use crate::reception::Reception;
-use crate::{deliveries, events, health, integrations, keys, organizations, plugins, runs, trials};
+use crate::{backtests, deliveries, events, health, integrations, keys, organizations, plugins, runs, trials};
 
 /// The router. Paths come without a trailing slash.
 pub(crate) fn router(reception: Reception) -> Router {
@@ -40,6 +40,7 @@ pub(crate) fn router(reception: Reception) -> Router {
         .route("/plugins/{name}/versions/{version}/component", get(plugins::component))
         .route("/plugins/{name}/versions/{version}/activate", post(plugins::activate))
         .route("/plugins/{name}/versions/{version}/run", post(trials::run))
+        .route("/plugins/{name}/versions/{version}/backtest", post(backtests::backtest))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_path)

@@ -102,7 +102,7 @@ pub(crate) async fn run(
     shown(tried, mismatch, &draft).map(Json).ok_or_else(Problem::internal)
 }
 
-async fn version_of(
+pub(crate) async fn version_of(
     reception: &Reception,
     tenant: &Tenant,
     path: VersionPath,
@@ -161,7 +161,7 @@ async fn stored_event(reception: &Reception, tenant: &Tenant, id: EventId) -> Re
 }
 
 /// The id of an integration that is there, or one as it would be made.
-async fn integration(
+pub(crate) async fn integration(
     reception: &Reception,
     tenant: &Tenant,
     given: &Given<'_>,

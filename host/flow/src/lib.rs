@@ -18,6 +18,7 @@
 //! attempt. No transaction is held here, no SQL is known, and nothing here knows HTTP's server side.
 
 mod activation;
+mod backtest;
 mod caches;
 mod calls;
 mod changes;
@@ -34,6 +35,7 @@ mod trials;
 mod uploads;
 
 pub use activation::{Activation, Unfit, UnfitConfig};
+pub use backtest::{Backtest, First, Line, Range, Side, Summary, Tally, Verdict};
 pub use calls::Came;
 pub use changes::{ChangeError, NewApiKey};
 pub use hookmill_plugin_room::Report;

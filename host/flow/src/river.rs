@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::info;
 
+use crate::backtest::{self, Backtests};
 use crate::caches::Caches;
 use crate::chores::{CHORES_MAX, Chore, do_chores};
 use crate::lanes::Lanes;
@@ -70,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) judgements: Turns,
     pub(crate) trial_turns: Turns,
     pub(crate) trials: trials::Jobs,
+    pub(crate) backtests: Backtests,
     pub(crate) deletions: Turns,
     /// The runtime of everything but the plugins' own threads.
     pub(crate) runtime: tokio::runtime::Handle,
@@ -143,6 +145,7 @@ impl River {
         }));
         let (chores, waiting) = mpsc::channel(CHORES_MAX);
         let (trials, to_try) = trials::queue();
+        let (backtests, to_compare) = Backtests::new();
         let inner = Arc::new(Inner {
             caches: Caches::new(store.clone(), policy),
             store,
@@ -157,6 +160,7 @@ impl River {
             judgements: Turns::default(),
             trial_turns: Turns::default(),
             trials,
+            backtests,
             deletions: Turns::default(),
             runtime: tokio::runtime::Handle::current(),
             stop: watch::channel(false).0,
@@ -175,6 +179,7 @@ impl River {
             tasks.spawn(read_ahead(inner.clone()));
         }
         trials::start(&inner, to_try)?;
+        backtest::start(&inner, to_compare)?;
         *inner.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         *inner.threads.lock().unwrap_or_else(PoisonError::into_inner) = dispatch::start(&inner, threads)?;
         Ok(River { inner })
@@ -211,8 +216,9 @@ impl River {
         self.inner.caches.organization(name).await
     }
 
-    /// Takes nothing up any more; what is under way goes on, and events are still accepted.
+    /// Takes nothing up any more; what is under way goes on, and events are still accepted. Backtests end, since nothing is owed to them.
     pub fn stop_taking(&self) {
+        self.inner.backtests.end();
         self.inner.lanes.step(|yard| yard.close());
     }
 

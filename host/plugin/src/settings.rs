@@ -29,8 +29,8 @@ pub struct Settings {
     pub threads: u32,
 }
 
-/// Calls beside those of the threads: dry runs, and questions for a schema.
-const SIDE_CALLS: u32 = 4;
+/// Calls beside those of the threads: dry runs, backtests, and questions for a schema.
+const SIDE_CALLS: u32 = 8;
 
 impl Settings {
     /// The defaults, for a folder and a child process.

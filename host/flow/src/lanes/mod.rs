@@ -75,6 +75,11 @@ impl Lanes {
         self.runs[thread].1.store(idle, Ordering::SeqCst);
     }
 
+    /// Whether all threads that call plugins are busy, so that real runs may wait for one. It takes no lock.
+    pub(crate) fn threads_are_busy(&self) -> bool {
+        self.runs.iter().all(|(_, idle)| !idle.load(Ordering::SeqCst))
+    }
+
     /// One step. Whatever it made ready is rung for.
     pub(crate) fn step<T>(&self, step: impl FnOnce(&mut Yard) -> T) -> T {
         self.step_and_ring(|yard| {

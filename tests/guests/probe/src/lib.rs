@@ -38,15 +38,29 @@ enum Probe {
     Reject { reason: String },
     /// Answers with all that it was given.
     Echo,
+    /// Does what the event's data say under `probe`; where they say nothing, it passes the payload on, as `passthrough` does.
+    AsTold,
     /// Answers with what may differ from process to process: hash order, addresses, the bits of a NaN.
     Chance,
+}
+
+/// What an event tells to do.
+#[derive(Debug, Deserialize)]
+struct Told {
+    probe: Option<Probe>,
 }
 
 struct Guest;
 
 impl Plugin for Guest {
     fn transform(event: Event, integration: Integration) -> Result<Outcome> {
-        match integration.config.parse()? {
+        Guest::obey(integration.config.parse()?, &event, &integration)
+    }
+}
+
+impl Guest {
+    fn obey(probe: Probe, event: &Event, integration: &Integration) -> Result<Outcome> {
+        match probe {
             Probe::Loop => loop {
                 black_box(());
             },
@@ -65,7 +79,11 @@ impl Plugin for Guest {
             Probe::Deliver { requests } => Ok(requests.into_iter().map(Wanted::request).collect::<Result<Vec<_>>>()?.into()),
             Probe::Skip { reason } => Ok(Outcome::skip(reason)),
             Probe::Reject { reason } => Err(reason.into()),
-            Probe::Echo => Ok(Request::json(&echo(&event, &integration))?.into()),
+            Probe::Echo => Ok(Request::json(&echo(event, integration))?.into()),
+            Probe::AsTold => match event.parse::<Told>()?.probe {
+                Some(told) => Guest::obey(told, event, integration),
+                None => Ok(Request::raw_json(payload(event)).into()),
+            },
             Probe::Chance => Ok(Request::json(&chance())?.into()),
         }
     }
@@ -88,6 +106,12 @@ fn take(mib: usize) -> usize {
         kept.push(black_box(block));
     }
     kept.len()
+}
+
+/// The documented payload of an event that belongs to no inbox and no project.
+fn payload(event: &Event) -> String {
+    let (kind, organization, data) = (&event.kind, &event.organization, &event.data);
+    format!(r#"{{"event": "{kind}", "organization": "{organization}", "data": {data}}}"#)
 }
 
 fn echo(event: &Event, integration: &Integration) -> hookmill_plugin::Value {
