@@ -1,5 +1,6 @@
 //! The command line as a plugin's author uses it: the real binary, run to its end.
 
+mod backtest;
 mod check;
 mod projects;
 mod push;

@@ -1,7 +1,7 @@
 //! The engines: one that compiles, in a child process alone, and two that run, with slots made ready.
 //!
 //! All three share what decides the compiled code, so that an artifact of the first is loaded by both others; these have no compiler
-//! at all. The small one has many slots for components with one memory, which is what Rust and C guests are; the large one has as many,
+//! at all. The small one has slots for components with one memory, which is what Rust and C guests are, and the large one larger ones
 //! for what interpreted languages bring. No engine knows fuel, threads, garbage collection or 64-bit memories.
 
 use std::hash::{Hash, Hasher};

@@ -3,9 +3,11 @@
 //! What is judged here is judged by the host's own code: an upload's inspection, an event's envelope, a call and its limits, the rules of
 //! what a plugin may ask for. Nothing here opens a data folder; a host is reached by its API alone.
 
+mod backtest;
 mod build;
 mod check;
 mod component;
+mod host;
 mod new;
 mod push;
 mod run;
@@ -28,6 +30,8 @@ pub(crate) enum Plugin {
     Run(run::Run),
     /// Uploads a component to a host
     Push(push::Push),
+    /// Tries a version on events that a host has stored, beside the version that an integration has
+    Backtest(backtest::Backtest),
 }
 
 impl Plugin {
@@ -39,6 +43,7 @@ impl Plugin {
             Plugin::Check(check) => check.run(),
             Plugin::Run(run) => run.run(),
             Plugin::Push(push) => push.run(),
+            Plugin::Backtest(backtest) => backtest.run(),
         }
     }
 }
