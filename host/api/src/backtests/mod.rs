@@ -16,8 +16,9 @@ use hookmill_flow::{Backtest, Range};
 use hookmill_store::{PluginFound, PluginVersion};
 use http::{HeaderValue, header};
 
-use crate::call::{Call, JsonBody, PathParts};
+use crate::call::{Call, JsonBody};
 use crate::fields::{Form, Given};
+use crate::plugins::VersionPath;
 use crate::problem::{FieldError, Problem};
 use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION, Tenant};
@@ -32,7 +33,7 @@ const FIELDS_MAX: usize = 8;
 pub(crate) async fn backtest(
     State(reception): State<Reception>,
     call: Call,
-    PathParts((name, version)): PathParts<(String, String)>,
+    path: VersionPath,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     call.caller.need_change()?;
@@ -41,7 +42,7 @@ pub(crate) async fn backtest(
     let mut form = Form::read(&body.text, FIELDS_MAX)?;
     let named = Named::with(&parameters, form.take(ORGANIZATION).as_ref())?;
     let tenant = tenant::tenant(&reception, &call.caller, &named).await?;
-    let (plugin, version) = trials::version_of(&reception, &tenant, &name, &version).await?;
+    let (plugin, version) = trials::version_of(&reception, &tenant, path).await?;
     let range = range(&mut form, reception.river.limits().backtest.events_max)?;
     let given = form.need("integration")?;
     form.finish()?;

@@ -116,7 +116,7 @@ impl Backtests {
         let max = limits.at_once_max_per_organization;
         if places.get(&organization).is_some_and(|taken| *taken >= max) {
             let limit = "at_once_max_per_organization";
-            return Err(ChangeError::TooMany { limit, max });
+            return Err(ChangeError::TooMany { limit, max: max.into() });
         }
         if places.values().sum::<u32>() >= limits.at_once_max {
             return Err(ChangeError::Busy);
