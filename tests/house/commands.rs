@@ -50,11 +50,15 @@ impl From<Output> for Said {
     }
 }
 
-/// `hookmill plugin` with these arguments, without what the surroundings say of hosts.
+/// `hookmill plugin` with these arguments, without what the surroundings say of hosts and limits.
 fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(hookmill());
     command.arg("plugin").args(arguments);
-    command.env_remove("HOOKMILL_URL").env_remove("HOOKMILL_KEY");
+    command
+        .env_remove("HOOKMILL_URL")
+        .env_remove("HOOKMILL_KEY")
+        .env_remove("HOOKMILL_CONFIG");
+    command.env("XDG_CONFIG_HOME", "/nowhere");
     command
 }
 

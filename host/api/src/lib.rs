@@ -56,6 +56,7 @@ use tokio::net::TcpListener;
 use crate::connection::ConnectionRules;
 use crate::front::Front;
 use crate::reception::Reception;
+pub use crate::trials::TriedShown;
 
 /// What the front door decides for reception; all else are the river's limits.
 #[derive(Debug, Clone)]

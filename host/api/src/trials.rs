@@ -30,9 +30,9 @@ use crate::tenant::{self, Named, ORGANIZATION, Tenant};
 
 const FIELDS_MAX: usize = 8;
 
-/// What came of it.
+/// What came of it, as it is answered; `hookmill plugin run` tells the same.
 #[derive(Debug, Serialize)]
-pub(crate) struct TriedShown {
+pub struct TriedShown {
     /// Whether the integration would get the event at all. What the version would make of it is shown in either case.
     would_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,7 +99,9 @@ pub(crate) async fn run(
         pinned,
     };
     let tried = reception.river.try_out(tenant.key, trial).await?;
-    shown(tried, mismatch, &draft).map(Json).ok_or_else(Problem::internal)
+    TriedShown::of(tried, mismatch, &draft)
+        .map(Json)
+        .ok_or_else(Problem::internal)
 }
 
 pub(crate) async fn version_of(
@@ -177,30 +179,34 @@ pub(crate) async fn integration(
     Ok((draft, None))
 }
 
-fn shown(tried: Tried, mismatch: Option<Mismatch>, draft: &Draft) -> Option<TriedShown> {
-    let Tried { came, call } = tried;
-    let (outcome, code, reason, requests) = match came {
-        Came::Requests(requests) => {
-            let shown = requests
-                .into_iter()
-                .map(|request| request_shown(request, draft))
-                .collect::<Option<_>>()?;
-            ("deliver", None, None, shown)
-        }
-        Came::Skipped(reason) => ("skip", None, Some(reason), Vec::new()),
-        Came::Parked(Fault { code, message }) => ("park", Some(code.as_str()), Some(message), Vec::new()),
-    };
-    Some(TriedShown {
-        would_run: mismatch.is_none(),
-        not_run_reason: mismatch.map(|mismatch| mismatch.to_string()),
-        outcome,
-        code,
-        reason,
-        requests,
-        log: call.log.map(|log| log.lines().map(str::to_owned).collect()).unwrap_or_default(),
-        duration_us: call.duration_us,
-        memory_bytes: call.memory_bytes,
-    })
+impl TriedShown {
+    /// What is answered, for this integration and why it would not get the event, if so. `None`: the requests do not fit its targets, by
+    /// which they were decided.
+    pub fn of(tried: Tried, mismatch: Option<Mismatch>, draft: &Draft) -> Option<TriedShown> {
+        let Tried { came, call } = tried;
+        let (outcome, code, reason, requests) = match came {
+            Came::Requests(requests) => {
+                let shown = requests
+                    .into_iter()
+                    .map(|request| request_shown(request, draft))
+                    .collect::<Option<_>>()?;
+                ("deliver", None, None, shown)
+            }
+            Came::Skipped(reason) => ("skip", None, Some(reason), Vec::new()),
+            Came::Parked(Fault { code, message }) => ("park", Some(code.as_str()), Some(message), Vec::new()),
+        };
+        Some(TriedShown {
+            would_run: mismatch.is_none(),
+            not_run_reason: mismatch.map(|mismatch| mismatch.to_string()),
+            outcome,
+            code,
+            reason,
+            requests,
+            log: call.log.map(|log| log.lines().map(str::to_owned).collect()).unwrap_or_default(),
+            duration_us: call.duration_us,
+            memory_bytes: call.memory_bytes,
+        })
+    }
 }
 
 fn request_shown(request: Request, draft: &Draft) -> Option<RequestShown> {

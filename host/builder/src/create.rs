@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::Language;
 
 /// The longest name of a plugin.
-const NAME_BYTES_MAX: usize = 64;
+pub(crate) const NAME_BYTES_MAX: usize = 64;
 
 /// Why there is no new project.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ pub fn create(dir: &Path, language: Language) -> Result<(), CreateError> {
 }
 
 /// Whether a name fits everywhere: a plugin's, a crate's, a package's.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
     name.len() <= NAME_BYTES_MAX && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(fits)
 }

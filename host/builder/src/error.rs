@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::create::NAME_BYTES_MAX;
+
 /// Why there is no component.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -92,6 +94,17 @@ pub enum BuildError {
         path: PathBuf,
         /// What did not fit.
         source: serde_json::Error,
+    },
+    /// The name that describes a project is no plugin's.
+    #[error(
+        "{path}: at /name: `{name}` is no plugin's name: 1 to {NAME_BYTES_MAX} lower-case letters, digits, `_` or `-`, beginning with a letter",
+        path = path.display()
+    )]
+    ProjectName {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        name: String,
     },
     /// The folder holds nothing that could be built.
     #[error("{dir} holds no plugin: neither a Cargo.toml nor a hookmill.json; `hookmill plugin new` makes a project", dir = dir.display())]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::create::is_name;
 use crate::{BuildError, Options, build, scripts};
 
 /// What describes a project in another language than Rust.
@@ -39,7 +40,7 @@ pub struct Component {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Description {
-    /// What the component's file is called.
+    /// What the component's file is called: a plugin's name.
     pub(crate) name: String,
     language: Language,
     /// The file, or in Python the module, that exports the plugin.
@@ -78,6 +79,13 @@ fn description(dir: &Path) -> Result<Option<Description>, BuildError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(BuildError::file(&path, source)),
     };
-    let project: Description = serde_json::from_slice(&text).map_err(|source| BuildError::Project { path, source })?;
+    let project: Description = match serde_json::from_slice(&text) {
+        Ok(project) => project,
+        Err(source) => return Err(BuildError::Project { path, source }),
+    };
+    // It becomes a part of a path.
+    if !is_name(&project.name) {
+        return Err(BuildError::ProjectName { path, name: project.name });
+    }
     Ok(Some(project))
 }

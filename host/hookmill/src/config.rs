@@ -1,17 +1,22 @@
 //! Configuration: flags over environment over file over defaults. What is not known is refused, wherever it stands.
 
+mod environment;
+mod refused;
+
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use figment::Figment;
-use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::providers::{Format as _, Serialized, Toml};
 use hookmill_domain::address::AddressPolicy;
 use hookmill_domain::limits::Limits;
 use hookmill_domain::names::Kind;
+use hookmill_domain::target::TargetUrl;
 use serde::{Deserialize, Serialize};
 
-/// The whole configuration of `hookmill serve`.
+/// The whole configuration: of `hookmill serve`, and of the commands for plugins, which judge by the same limits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
@@ -31,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// The log.
     pub(crate) log: Log,
+    /// Calls of a host, for the commands that make them: a host takes no notice of it.
+    pub(crate) client: Client,
 }
 
 /// What leaves the house.
@@ -39,6 +46,27 @@ pub(crate) struct Config {
 pub(crate) struct Egress {
     /// Networks beyond public addresses that every organization's targets may reach: by CIDR, `loopback` or `private`.
     pub(crate) allow_networks: Vec<String>,
+}
+
+/// Calls of a host by its API.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Client {
+    /// Where the host's API is.
+    pub(crate) url: Option<TargetUrl>,
+    /// An API key.
+    pub(crate) key: Option<ClientKey>,
+}
+
+/// An API key, which is shown nowhere.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ClientKey(pub(crate) String);
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// The log, on standard error.
@@ -72,6 +100,7 @@ impl Default for Config {
             plugin_threads: None,
             limits: Limits::default(),
             log: Log::default(),
+            client: Client::default(),
         }
     }
 }
@@ -99,17 +128,6 @@ pub(crate) struct Flags {
     pub(crate) egress: Option<Egress>,
 }
 
-/// Variables of the environment that begin like settings and are none. `HOOKMILL_URL` and `HOOKMILL_KEY` are of those who call a host.
-const NOT_SETTINGS: [&str; 5] = ["operator_key", "keyring", "config", "url", "key"];
-
-/// Whether Kubernetes has made a variable, of a service that is called `hookmill`: it tells each container of every service.
-/// <https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables>
-fn is_of_a_service(name: &str) -> bool {
-    // Anybody may take the first for a setting, and is to be told.
-    let is_address = || std::env::var("HOOKMILL_PORT").is_ok_and(|value| value.starts_with("tcp://") || value.starts_with("udp://"));
-    (name == "port" && is_address()) || ["port_", "service_"].iter().any(|beginning| name.starts_with(beginning))
-}
-
 /// Puts the configuration together.
 pub(crate) fn load(file: Option<PathBuf>, flags: &Flags) -> anyhow::Result<Config> {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
@@ -117,20 +135,21 @@ pub(crate) fn load(file: Option<PathBuf>, flags: &Flags) -> anyhow::Result<Confi
         anyhow::ensure!(file.is_file(), "the configuration file {} is not there", file.display());
         figment = figment.merge(Toml::file_exact(file));
     }
-    let figment = figment.merge(settings_in_the_environment()).merge(Serialized::defaults(flags));
-    // The library names its own profile before each key, which says nothing to anybody here.
+    let figment = figment.merge(environment::settings()).merge(Serialized::defaults(flags));
     let config: Config = figment
         .extract()
-        .map_err(|error| anyhow::anyhow!("{}", error.to_string().replace("default.", "")))
+        .map_err(|error| anyhow::anyhow!(refused::told(error)))
         .context("the configuration can not be read")?;
     policy(&config)?;
     config.limits.check().context("the limits can not be used")?;
     Ok(config)
 }
 
-fn settings_in_the_environment() -> Env {
-    let is_setting = |name: &figment::value::UncasedStr| !is_of_a_service(&name.as_str().to_ascii_lowercase());
-    Env::prefixed("HOOKMILL_").ignore(&NOT_SETTINGS).filter(is_setting).split("__")
+/// Where the commands for plugins look for a file that nobody names (XDG Base Directory Specification).
+pub(crate) fn file_at_home() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let folder = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")))?;
+    Some(folder.join("hookmill/config.toml")).filter(|file| file.is_file())
 }
 
 /// What every organization's targets may reach.

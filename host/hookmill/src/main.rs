@@ -10,6 +10,7 @@ mod demo;
 mod house;
 mod json;
 mod screen;
+mod signals;
 mod telemetry;
 
 use std::process::ExitCode;
@@ -39,7 +40,8 @@ fn main() -> ExitCode {
     match commands::run(Arguments::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("hookmill: {error:#}");
+            // Guests, hosts and files have their say in it: none of it reaches the terminal as it came.
+            eprintln!("{}", screen::paragraph(format!("hookmill: {error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -65,11 +65,6 @@ impl Piece {
         }
     }
 
-    /// What is printed of it, but for its style.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
     /// The columns that it takes, if each character takes one.
     pub(crate) fn columns(&self) -> usize {
         self.text.chars().count()
@@ -224,6 +219,12 @@ impl<W: Write> Screen<W> {
     }
 }
 
+/// A text as it can be printed anywhere. Its lines stay lines, and all but the first are set in, so that none seems to be said by another.
+pub(crate) fn paragraph(text: impl AsRef<str>) -> String {
+    let lines: Vec<String> = text.as_ref().lines().map(printable).collect();
+    lines.join("\n  ")
+}
+
 /// Control characters, and those that turn or hide what stands beside them, are written as escapes.
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
@@ -268,6 +269,11 @@ pub(crate) mod tests {
     fn nothing_reaches_the_terminal_as_a_command() {
         let text = plain("a\x1b[2J\u{9b}31m\r\u{202e}b\u{200b}c\n é 漢").text;
         assert_eq!(text, r"a\u{1b}[2J\u{9b}31m\u{d}\u{202e}b\u{200b}c\u{a} é 漢");
+    }
+
+    #[test]
+    fn lines_of_a_paragraph_belong_to_it() {
+        assert_eq!(paragraph("a: \x1b[2Jb\r\n\u{202e}c\n"), "a: \\u{1b}[2Jb\n  \\u{202e}c");
     }
 
     #[test]

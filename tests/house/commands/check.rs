@@ -114,6 +114,30 @@ async fn what_it_refuses_an_upload_refuses_in_the_same_words() {
 }
 
 #[test]
+fn limits_are_those_of_the_configuration() {
+    let files = Files::new();
+    let component = files.write("flatten.wasm", FLATTEN);
+    let file = files.write("hookmill.toml", "[limits.plugin]\ncomponent_bytes_max = 1000\n");
+    let arguments = [
+        "check".as_ref(),
+        "--json".as_ref(),
+        component.as_os_str(),
+        "--config".as_ref(),
+        file.as_os_str(),
+    ];
+    let said = plugin(arguments);
+    said.expect(1);
+    assert_eq!(said.json()[0]["code"], "too_large");
+    files.write("hookmill.toml", "[limits.plugin]\ncomponent_bytes_max = 1000000\n");
+    let said = plugin(arguments);
+    said.expect(0);
+    assert_eq!(said.json()[0]["limits"]["component_bytes_max"], 1_000_000);
+    files.write("hookmill.toml", "[limits.plugin]\ncomponent_bytes = 1\n");
+    let said = plugin(arguments);
+    assert!(said.expect(1).is_empty() && said.err.contains("component_bytes"), "{said:?}");
+}
+
+#[test]
 fn what_is_too_large_or_not_there() {
     let files = Files::new();
     let large = files.write("large.wasm", "");

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{Files, command, plugin};
+use super::{Files, Said, command, plugin};
 use crate::parts::host::text;
 
 const DOCUMENT: &str = "5e7a0daf255bf93741177061";
@@ -18,13 +18,25 @@ fn made(files: &Files, language: &str) -> PathBuf {
     folder
 }
 
+/// Builds it, as it stands, whatever surrounds it.
+fn built(folder: &Path, component: &Path) -> Said {
+    let mut build = command(["build".as_ref(), folder.as_os_str(), "-o".as_ref(), component.as_os_str()]);
+    build.env_remove("CARGO_TARGET_DIR").stdin(Stdio::null());
+    build.output().expect("the binary starts").into()
+}
+
+/// Changes a file of a project.
+#[track_caller]
+fn change(file: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(file).expect("it is there");
+    assert!(text.contains(from), "{from}: {text}");
+    std::fs::write(file, text.replacen(from, to, 1)).expect("written");
+}
+
 /// Builds it, and runs it on both of the project's events. What came out of the first is told.
 fn runs(files: &Files, folder: &Path) -> Value {
     let component = files.path().join("totals.wasm");
-    let mut build = command(["build".as_ref(), folder.as_os_str(), "-o".as_ref(), component.as_os_str()]);
-    // It builds as it stands, whatever surrounds it.
-    build.env_remove("CARGO_TARGET_DIR").stdin(Stdio::null());
-    let said = super::Said::from(build.output().expect("the binary starts"));
+    let said = built(folder, &component);
     assert!(said.expect(0).contains("totals.wasm ("), "{said:?}");
     assert_eq!(said.out.lines().count(), 1, "{said:?}");
     // Both in one run: compiling an interpreter takes its time.
@@ -41,26 +53,12 @@ fn runs(files: &Files, folder: &Path) -> Value {
     said.expect(0);
     let [told, skipped] = said.json().try_into().expect("two events");
     assert_eq!(
-        (&skipped["state"], &skipped["reason"]),
-        (&json!("skipped"), &json!("document_text has no total"))
+        (&skipped["outcome"], &skipped["reason"]),
+        (&json!("skip"), &json!("document_text has no total"))
     );
     let body: Value = serde_json::from_str(text(&told, "/requests/0/body")).expect("JSON");
     assert_eq!(body, json!({"document": DOCUMENT, "total": 152.11}));
     told
-}
-
-/// Whether a tool is there. Where it is not, that is said, since the test then shows nothing.
-fn has(tool: &str) -> bool {
-    let found = Command::new(tool)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    let is_there = found.is_ok_and(|status| status.success());
-    if !is_there {
-        eprintln!("skipped: there is no {tool} on this machine");
-    }
-    is_there
 }
 
 #[test]
@@ -75,7 +73,7 @@ fn a_new_rust_project_builds_and_its_test_passes() {
     std::fs::create_dir(folder.join(".cargo")).expect("a new folder");
     std::fs::write(folder.join(".cargo/config.toml"), configuration).expect("a new file");
     let told = runs(&files, &folder);
-    assert_eq!(told["requests"][0]["content_type"], "application/json");
+    assert_eq!(told["requests"][0]["headers"], json!([["content-type", "application/json"]]));
 
     let mut test = Command::new("cargo");
     test.args(["test", "--quiet"]).current_dir(&folder).env_remove("CARGO_TARGET_DIR");
@@ -85,25 +83,80 @@ fn a_new_rust_project_builds_and_its_test_passes() {
 }
 
 #[test]
-fn a_new_javascript_project_builds() {
-    if !has("npm") {
-        return;
-    }
+fn a_new_javascript_project_builds_and_what_it_names_later_is_installed() {
     let files = Files::new();
     let folder = made(&files, "js");
     let told = runs(&files, &folder);
     assert_eq!(told["log"], json!(["info: total 152.11"]));
+
+    let mine = folder.join("of-mine");
+    std::fs::create_dir(&mine).expect("a new folder");
+    let described = json!({"name": "of-mine", "version": "1.0.0", "type": "module", "exports": "./index.js"});
+    std::fs::write(mine.join("package.json"), described.to_string()).expect("written");
+    std::fs::write(mine.join("index.js"), "export const twice = (n) => 2 * n;\n").expect("written");
+    let main = folder.join("plugin.js");
+    change(&main, "import ", "import { twice } from 'of-mine';\nimport ");
+    change(&main, "'total', total", "'twice', twice(21)");
+    built(&folder, &files.path().join("none.wasm")).expect(1);
+    change(
+        &folder.join("package.json"),
+        "\"devDependencies\"",
+        "\"dependencies\": {\"of-mine\": \"file:./of-mine\"},\n  \"devDependencies\"",
+    );
+    assert_eq!(runs(&files, &folder)["log"], json!(["info: twice 42"]));
 }
 
 #[test]
-fn a_new_python_project_builds() {
-    if !has("python3") {
-        return;
-    }
+fn a_new_python_project_builds_and_what_it_names_later_is_installed() {
     let files = Files::new();
     let folder = made(&files, "python");
-    let told = runs(&files, &folder);
-    assert_eq!(told["log"], json!(["stdout: total 152.11"]));
+    let main = folder.join("app.py");
+    change(&main, "import json\n", "import json\nfrom of_mine import twice\n");
+    change(&main, "\"total\", total", "\"twice\", twice(21)");
+    // Its tools are installed, and the package is not.
+    built(&folder, &files.path().join("none.wasm")).expect(1);
+    wheel(&folder);
+    let requirements = folder.join("requirements.txt");
+    let tools = std::fs::read_to_string(&requirements).expect("it is there");
+    std::fs::write(&requirements, format!("{tools}./of_mine-1.0-py3-none-any.whl\n")).expect("written");
+    assert_eq!(runs(&files, &folder)["log"], json!(["stdout: twice 42"]));
+
+    // What is named no more is there no more.
+    std::fs::write(&requirements, tools).expect("written");
+    built(&folder, &files.path().join("none.wasm")).expect(1);
+}
+
+/// A package of Python, as pip installs it without asking anybody: an archive with a module and its description.
+fn wheel(folder: &Path) {
+    let described = folder.join("of_mine-1.0.dist-info");
+    std::fs::create_dir(&described).expect("a new folder");
+    for (name, content) in [
+        ("METADATA", "Metadata-Version: 2.1\nName: of-mine\nVersion: 1.0\n"),
+        (
+            "WHEEL",
+            "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        ),
+        (
+            "RECORD",
+            "of_mine.py,,\nof_mine-1.0.dist-info/METADATA,,\nof_mine-1.0.dist-info/WHEEL,,\nof_mine-1.0.dist-info/RECORD,,\n",
+        ),
+    ] {
+        std::fs::write(described.join(name), content).expect("written");
+    }
+    let module = folder.join("of_mine.py");
+    std::fs::write(&module, "def twice(n):\n    return 2 * n\n").expect("written");
+    let mut archive = Command::new("python3");
+    archive.args([
+        "-m",
+        "zipfile",
+        "-c",
+        "of_mine-1.0-py3-none-any.whl",
+        "of_mine.py",
+        "of_mine-1.0.dist-info",
+    ]);
+    assert!(archive.current_dir(folder).status().expect("Python is there").success());
+    // Else it would be found in the project's own folder.
+    std::fs::remove_file(&module).expect("it was there");
 }
 
 #[test]
@@ -111,7 +164,7 @@ fn what_is_missing_is_said_in_a_line() {
     let files = Files::new();
     let folder = made(&files, "js");
     let built = |folder: &Path, path: &str| {
-        let said = super::Said::from(
+        let said = Said::from(
             command(["build".as_ref(), folder.as_os_str()])
                 .env("PATH", path)
                 .output()
@@ -134,6 +187,12 @@ fn what_is_missing_is_said_in_a_line() {
     )
     .expect("written");
     assert!(built(&folder, "").contains("there is no python3 here"));
+    std::fs::write(
+        folder.join("hookmill.json"),
+        r#"{"name": "../../x", "language": "python", "main": "a", "world": "plugin"}"#,
+    )
+    .expect("written");
+    assert!(built(&folder, "").contains("hookmill.json: at /name: `../../x` is no plugin's name"));
     assert!(built(&folder.join("events"), "").contains("holds no plugin"));
     assert!(built(&folder.join("nowhere"), "").contains("there is no folder"));
 

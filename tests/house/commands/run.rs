@@ -20,7 +20,7 @@ fn probed(files: &Files, more: &[&str], config: &Value, code: i32) -> Value {
     let event = files.write("event.json", TEXT);
     let config = config.to_string();
     let mut arguments = vec!["run", component.to_str().expect("plain"), "--json", "--event"];
-    arguments.extend([event.to_str().expect("plain"), "--config", &config]);
+    arguments.extend([event.to_str().expect("plain"), "--plugin-config", &config]);
     arguments.extend(more);
     let said = plugin(arguments);
     said.expect(code);
@@ -62,8 +62,9 @@ fn the_documented_payload_and_the_same_each_time() {
         told,
         json!({
             "event": "evt_01jgfjjz00e008000000000000", "kind": "document_text", "organization": "contractfit1", "document": "5e7a",
-            "accepted_at": "2025-01-01T00:00:00.000Z", "state": "done", "log": [],
-            "requests": [{"method": "POST", "content_type": "application/json", "body": body, "body_bytes": body.len()}],
+            "accepted_at": "2025-01-01T00:00:00.000Z", "outcome": "deliver", "log": [],
+            "requests": [{"target": "default", "method": "POST", "url": "https://target.invalid/default",
+                "headers": [["content-type", "application/json"]], "body": body}],
         })
     );
     assert_eq!(run(), told);
@@ -139,7 +140,7 @@ fn a_plugin_is_given_what_is_named() {
         "--event",
         event.to_str().expect("plain"),
     ];
-    arguments.extend(["--config", &at_file, "--target", "review", "--target", "archive"]);
+    arguments.extend(["--plugin-config", &at_file, "--target", "review", "--target", "archive"]);
     arguments.extend(["--accepted-at", "2026-09-21T16:13:20.120+02:00"]);
     let said = plugin(arguments);
     said.expect(0);
@@ -162,9 +163,10 @@ fn requests_are_told_whole() {
     assert_eq!(
         told["requests"],
         json!([
-            {"target": "review", "method": "PUT", "path": "/a", "query": [["q", "1"]], "headers": [["x-a", "b"]],
-             "content_type": "image/png", "body": "/wA=", "body_encoding": "base64", "body_bytes": 2},
-            {"method": "POST", "content_type": "application/json", "body": "{half", "body_bytes": 5},
+            {"target": "review", "method": "PUT", "url": "https://target.invalid/review/a?q=1",
+             "headers": [["content-type", "image/png"], ["x-a", "b"]], "body_base64": "/wA="},
+            {"target": "default", "method": "POST", "url": "https://target.invalid/default",
+             "headers": [["content-type", "application/json"]], "body": "{half"},
         ])
     );
     let [warning] = told["warnings"].as_array().expect("a list").as_slice() else {
@@ -213,23 +215,68 @@ async fn a_run_ends_as_it_would_on_a_host() {
         let run = runs.iter().find(|run| run["integration"] == **integration).expect("each ran");
         let code = i32::from(run["state"] == "parked");
         let told = probed(&files, &["--target", "review"], config, code);
-        let of = |run: &Value| ["state", "code", "reason"].map(|field| run.get(field).cloned());
+        let of = |run: &Value| ["code", "reason"].map(|field| run.get(field).cloned());
         assert_eq!(of(&told), of(run), "{config}");
+        let outcome = match text(run, "/state") {
+            "done" => "deliver",
+            "skipped" => "skip",
+            "parked" => "park",
+            other => panic!("{other}: {run}"),
+        };
+        assert_eq!(told["outcome"], outcome, "{config}");
         let log = run.get("log").cloned().unwrap_or_else(|| json!([]));
         assert_eq!(told["log"], log, "{config}");
+    }
+}
+
+/// A script that reads one reads the other: what the API answers to a dry run stands here, too, and beside it which event it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_told_as_the_api_tells_a_dry_run() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    tenant.plugin("probe", probe()).await;
+    let files = Files::new();
+    for config in [
+        json!({"do": "deliver", "requests": [
+            {"text": "a"},
+            {"bytes": [255, 0], "target": "review", "method": "put", "path": "/a", "query": [["q", "1"]], "headers": [["x-a", "b"]]},
+        ]}),
+        json!({"do": "skip", "reason": "it is small"}),
+        json!({"do": "reject", "reason": "it is\nlarge"}),
+        json!({"do": "deliver", "requests": [{"text": "b", "target": "nowhere"}]}),
+        json!({"do": "log", "lines": 3, "line_bytes": 5}),
+    ] {
+        let integration = json!({"type": "webhook", "events": ["document_text"], "target": "https://target.invalid/default",
+            "targets": {"review": {"target": "https://target.invalid/review"}}, "plugin_config": config});
+        let event: Value = serde_json::from_str(TEXT).expect("JSON");
+        let body = json!({"event": event, "integration": integration});
+        let mut answered = tenant.post("/plugins/probe/versions/1/run", &body).await.expect(200);
+        let code = i32::from(answered["outcome"] == "park");
+        let mut told = probed(&files, &["--target", "review"], &config, code);
+        for object in [&mut answered, &mut told] {
+            let object = object.as_object_mut().expect("an object");
+            for measured in ["duration_us", "memory_bytes"] {
+                assert!(object.remove(measured).is_some_and(|found| found.is_u64()), "{measured}");
+            }
+        }
+        let object = told.as_object_mut().expect("an object");
+        for of_event in ["event", "kind", "organization", "document", "accepted_at"] {
+            assert!(object.remove(of_event).is_some_and(|found| found.is_string()), "{of_event}");
+        }
+        assert_eq!(told, answered, "{config}");
     }
 }
 
 #[test]
 fn configurations_are_judged_by_the_schema() {
     let files = Files::new();
-    let said = ran(&files, FLATTEN, PREDICT, &["--config", r#"{"fields": 5}"#]);
+    let said = ran(&files, FLATTEN, PREDICT, &["--plugin-config", r#"{"fields": 5}"#]);
     assert_eq!(said.expect(1), "");
     assert!(said.err.contains("/plugin_config/fields: "), "{}", said.err);
-    let said = ran(&files, FLATTEN, PREDICT, &["--config", "{"]);
+    let said = ran(&files, FLATTEN, PREDICT, &["--plugin-config", "{"]);
     assert!(said.err.contains("is not JSON"), "{}", said.err);
 
-    let config = ["--config", r#"{"review_below": 99}"#, "--json"];
+    let config = ["--plugin-config", r#"{"review_below": 99}"#, "--json"];
     let said = ran(&files, FLATTEN, PREDICT, &config);
     said.expect(1);
     assert_eq!(said.json()[0]["code"], "rejected", "it has no target for what is to be reviewed");
@@ -238,16 +285,77 @@ fn configurations_are_judged_by_the_schema() {
     assert_eq!(said.json()[0]["requests"][0]["target"], "review");
 }
 
+/// The host's configuration is that of `serve`: by flag, by the environment, or where an author keeps it.
+#[test]
+fn limits_are_those_of_the_configuration() {
+    let files = Files::new();
+    let component = files.write("probe.wasm", probe());
+    let event = files.write("event.json", &TEXT.replace("document_text", "document_eaten"));
+    let home = files.path().join("home");
+    std::fs::create_dir_all(home.join("hookmill")).expect("a new folder");
+    let text = "kinds = [\"document_eaten\"]\n[limits.plugin]\nrequests_max = 1\n[client]\nkey = \"k\"\n";
+    let file = files.write("hookmill.toml", text);
+    let (file, home) = (file.to_str().expect("plain"), home.to_str().expect("plain"));
+    let two = json!({"do": "deliver", "requests": [{"text": "a"}, {"text": "b"}]}).to_string();
+    let run = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let mut command = command(["run".as_ref(), component.as_os_str(), "--event".as_ref(), event.as_os_str()]);
+        command.args(["--json", "--plugin-config", &two]).args(arguments);
+        command.envs(environment.iter().copied());
+        Said::from(command.output().expect("the binary starts"))
+    };
+    let said = run(&[], &[]);
+    assert!(said.err.contains("unknown kind"), "{said:?}");
+    let limited = |said: Said| {
+        said.expect(1);
+        let [told] = said.json().try_into().expect("one event");
+        assert_eq!(told["code"], "output_limit", "{told}");
+    };
+    limited(run(&["--config", file], &[]));
+    limited(run(&[], &[("HOOKMILL_CONFIG", file)]));
+    std::fs::copy(file, format!("{home}/hookmill/config.toml")).expect("copied");
+    limited(run(&[], &[("XDG_CONFIG_HOME", home)]));
+    // The environment stands over the file.
+    run(&["--config", file], &[("HOOKMILL_LIMITS__PLUGIN__REQUESTS_MAX", "2")]).expect(0);
+    let said = run(&["--config", "/nowhere/hookmill.toml"], &[]);
+    assert!(said.expect(1).is_empty() && said.err.contains("/nowhere/hookmill.toml"), "{said:?}");
+}
+
 #[test]
 fn what_a_guest_says_is_no_command_to_the_terminal() {
     let files = Files::new();
     let config = json!({"do": "reject", "reason": "a\u{1b}[2J\u{202e}b"});
     let told = probed(&files, &[], &config, 1);
     assert_eq!(text(&told, "/reason"), "a\u{1b}[2J\u{202e}b");
-    let said = ran(&files, &probe(), TEXT, &["--config", &config.to_string()]);
+    let said = ran(&files, &probe(), TEXT, &["--plugin-config", &config.to_string()]);
     assert!(said.expect(1).contains("a\\u{1b}[2J\\u{202e}b"), "{}", said.out);
-    let said = ran(&files, &probe(), TEXT, &["--json", "--config", &config.to_string()]);
+    let said = ran(&files, &probe(), TEXT, &["--json", "--plugin-config", &config.to_string()]);
     assert!(!said.expect(1).contains(['\u{1b}', '\u{202e}']), "{}", said.out);
+}
+
+#[test]
+fn nor_is_what_stands_in_an_error() {
+    let files = Files::new();
+    let schema = json!({"type": "string", "pattern": "^\u{1b}\\[2J\u{202e}$"});
+    let said = ran(&files, &wat("schema", &schema.to_string()), TEXT, &["--plugin-config", "\"a\""]);
+    assert_eq!(said.expect(1), "");
+    assert!(said.err.contains("does not match \"^\\u{1b}\\[2J\\u{202e}$\""), "{}", said.err);
+    // A line that a file brings along does not begin as those of the program do.
+    let key = "\u{1b}]0;a\u{7}\u{202e}";
+    for (event, says) in [
+        (
+            json!({"event": "document_text", "data": {"id": "a"}, (key): 1}),
+            r"\u{1b}]0;a\u{7}\u{202e}",
+        ),
+        (
+            json!({"event": "document_text", "data": {"id": "a"}, "\nhookmill: b": 1}),
+            "\n  hookmill: b",
+        ),
+    ] {
+        let said = ran(&files, PASSTHROUGH, &event.to_string(), &[]);
+        assert_eq!(said.expect(1), "");
+        assert!(said.err.contains(says), "{says}: {}", said.err);
+        assert!(!said.err.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{}", said.err);
+    }
 }
 
 #[test]
@@ -255,7 +363,17 @@ fn what_no_host_takes_does_not_run() {
     let files = Files::new();
     let said = ran(&files, &wat("wasi-http", ""), TEXT, &["--json"]);
     said.expect(1);
-    assert_eq!(said.json()[0]["code"], "import_not_offered");
+    let refusals = said.json();
+    assert_eq!(
+        (&refusals[0]["code"], &refusals[0]["accepted"]),
+        (&json!("import_not_offered"), &json!(false))
+    );
+    // It is refused as `check` refuses it.
+    let component = files.path().join("component.wasm");
+    assert_eq!(
+        plugin(["check".as_ref(), "--json".as_ref(), component.as_os_str()]).json(),
+        refusals
+    );
     let said = ran(&files, &wat("core-module", ""), TEXT, &[]);
     assert!(said.expect(1).contains("is refused: core_module"), "{}", said.out);
     let said = ran(&files, PASSTHROUGH, TEXT, &["--target", "a", "--target", "a"]);

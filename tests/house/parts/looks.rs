@@ -91,15 +91,23 @@ impl Process {
             .unwrap_or_else(|_| panic!("no line begins with {beginning:?}"))
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process has an id");
+        kill_process(pid, signal).expect("it runs");
+    }
+
     /// Ends it by SIGTERM; gives the rest of its lines.
-    pub async fn end(mut self) -> Vec<String> {
-        let pid = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw)
-            .expect("it runs");
-        kill_process(pid, Signal::TERM).expect("it runs");
+    pub async fn end(self) -> Vec<String> {
+        self.end_by(Signal::TERM).await
+    }
+
+    /// Ends it by a signal; gives the rest of its lines.
+    pub async fn end_by(mut self, signal: Signal) -> Vec<String> {
+        self.signal(signal);
         let end = async {
             let mut rest = Vec::new();
             while let Some(line) = self.lines.next_line().await.expect("it prints text") {

@@ -1,14 +1,15 @@
 //! Trials: what a version would make of an event. Nothing is sent and nothing is stored.
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::{named, two_versions};
 use crate::parts::calls::fields;
-use crate::parts::client::Client;
+use crate::parts::client::{Answer, Client};
 use crate::parts::components::{probe, wat};
-use crate::parts::host::{Host, text};
+use crate::parts::host::{Host, Options, text};
 use crate::parts::looks::problem;
-use crate::parts::receiver::Receiver;
+use crate::parts::receiver::{PATIENCE, Receiver};
 
 const PLUGIN: &str = "/plugins/probe/versions/1/run";
 
@@ -278,7 +279,7 @@ async fn an_integration_that_is_not_there_is_judged_as_a_new_one() {
     }
 }
 
-/// One organization's trials that loop take no turn from another's, and keep no event waiting.
+/// One organization's trials that loop take no turn from another's.
 #[tokio::test(flavor = "multi_thread")]
 async fn trials_that_loop_are_bounded() {
     let host = Host::start();
@@ -286,7 +287,54 @@ async fn trials_that_loop_are_bounded() {
     for one in [&tenant, &other] {
         one.plugin("probe", probe()).await;
     }
-    let mut loops = tokio::task::JoinSet::new();
+    let mut loops = loops(&tenant);
+    refused(&mut loops).await;
+    // The organization has no turn left, and the other has all of its own.
+    assert_eq!(tried(&other, json!({"do": "echo"})).await["outcome"], "deliver");
+    while let Some(ended) = loops.join_next().await {
+        let answer = ended.expect("no call panics");
+        if answer.status != 503 {
+            assert_eq!(answer.expect(200)["code"], "cpu_limit");
+        }
+    }
+}
+
+/// Trials keep no event waiting: neither another organization's nor the own.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_delivered_while_trials_loop() {
+    // A trial that has begun lasts longer than this test.
+    let lasting = "600000";
+    let host = Host::start_with(
+        Options::default()
+            .with("PLUGIN_THREADS", "1")
+            .with("LIMITS__PLUGIN__CPU_MS", lasting)
+            .with("LIMITS__PLUGIN__WALL_MS", lasting),
+    );
+    let (tenant, other) = (host.organization("contractfit1").await, host.organization("contractfit2").await);
+    let receiver = Receiver::start().await;
+    for one in [&tenant, &other] {
+        one.plugin("probe", probe()).await;
+        let more = json!({"plugin": "probe", "plugin_config": {"do": "echo"}});
+        one.integration(&receiver.url("/"), more).await;
+    }
+    let mut loops = loops(&tenant);
+    refused(&mut loops).await;
+    for number in 0..10 {
+        for one in [&other, &tenant] {
+            let event = one.settled(&one.text_event(&number.to_string()).await).await;
+            assert_eq!(text(&event, "/runs/0/deliveries/0/state"), "delivered", "{event}");
+        }
+    }
+    assert_eq!(receiver.received().len(), 20);
+    while let Some(ended) = loops.try_join_next() {
+        assert_eq!(ended.expect("no call panics").status, 503, "no trial ended meanwhile");
+    }
+    assert!(!loops.is_empty(), "the trials that had a turn still loop");
+}
+
+/// More trials that loop than an organization has turns.
+fn loops(tenant: &Client) -> JoinSet<Answer> {
+    let mut loops = JoinSet::new();
     for _ in 0..20 {
         let tenant = tenant.clone();
         loops.spawn(async move {
@@ -294,14 +342,18 @@ async fn trials_that_loop_are_bounded() {
             tenant.post(PLUGIN, &body).await
         });
     }
-    let mut refused = 0;
-    while let Some(ended) = loops.join_next().await {
-        let answer = ended.expect("no call panics");
-        match answer.status.as_u16() {
-            503 => refused += 1,
-            _ => assert_eq!(answer.expect(200)["code"], "cpu_limit"),
+    loops
+}
+
+/// Waits until one is refused: all turns are taken then.
+async fn refused(loops: &mut JoinSet<Answer>) {
+    loop {
+        let ended = tokio::time::timeout(PATIENCE, loops.join_next()).await;
+        let ended = ended.expect("some are refused at once");
+        let answer = ended.expect("one organization has a few turns at once").expect("no call panics");
+        if answer.status == 503 {
+            return;
         }
+        assert_eq!(answer.expect(200)["code"], "cpu_limit");
     }
-    assert!(refused > 0, "one organization has a few turns at once");
-    assert_eq!(tried(&other, json!({"do": "echo"})).await["outcome"], "deliver");
 }

@@ -63,6 +63,69 @@ async fn what_is_not_known_is_refused_by_name() {
     refused(&|command| command.args(["--allow-network", "10.0.0.0/33"]), "10.0.0.0/33").await;
 }
 
+/// A typing error is told by the name that stands where it was made, with what was perhaps meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_known_is_told_from_what_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let refused = async |change: &dyn Fn(&mut Command) -> &mut Command, says: &str| {
+        let mut command = Command::new(crate::parts::hookmill());
+        command.arg("serve").arg("--data").arg(folder.path().join("data"));
+        change(&mut command);
+        let (status, said) = ended(command).await;
+        assert!(!status.success() && said.contains(says), "{says}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    };
+    for (variable, value, says) in [
+        (
+            "HOOKMILL_LISTN",
+            "127.0.0.1:0",
+            ": HOOKMILL_LISTN: there is no such setting; did you mean HOOKMILL_LISTEN?",
+        ),
+        (
+            "HOOKMILL_LIMITS_PLUGIN_CPU_MS",
+            "500",
+            ": HOOKMILL_LIMITS_PLUGIN_CPU_MS: there is no such setting; did you mean HOOKMILL_LIMITS__PLUGIN__CPU_MS?",
+        ),
+        ("HOOKMILL_OPERATR_KEY", "secret", "did you mean HOOKMILL_OPERATOR_KEY?"),
+        ("HOOKMILL_API_PORT", "8080", "HOOKMILL_API_PORT: there is no such setting"),
+        ("HOOKMILL_PORT", "8080", "HOOKMILL_PORT: there is no such setting"),
+        (
+            "HOOKMILL_API_SERVICE_HOST",
+            "of-the-api",
+            "HOOKMILL_API_SERVICE_HOST: there is no such setting",
+        ),
+        (
+            "HOOKMILL_LOG",
+            "debug",
+            ": HOOKMILL_LOG: is a group of settings, such as HOOKMILL_LOG__FILTER",
+        ),
+        (
+            "HOOKMILL_LIMITS__PLUGIN__CPU_MS",
+            "much",
+            ": HOOKMILL_LIMITS__PLUGIN__CPU_MS: invalid type",
+        ),
+    ] {
+        refused(&|command| command.env(variable, value), says).await;
+    }
+    let file = folder.path().join("hookmill.toml");
+    for (text, says) in [
+        ("dta = 'x'", "hookmill.toml: dta: there is no such setting; did you mean data?"),
+        (
+            "[limits.plugin]\ncpu_seconds = 1",
+            "hookmill.toml: limits.plugin.cpu_seconds: there is no such setting; did you mean limits.plugin.cpu_ms?",
+        ),
+        (
+            "[log]\ncolour = true",
+            "hookmill.toml: log.colour: there is no such setting; here may stand `filter` or `format`",
+        ),
+        ("kinds = ['a', 'Not_A_Kind']", "hookmill.toml: kinds: "),
+        ("data = 'unfinished", "hookmill.toml: TOML parse error at line 1, column "),
+    ] {
+        std::fs::write(&file, text).expect("written");
+        refused(&|command| command.arg("--config").arg(&file), says).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn flags_stand_over_the_environment_and_that_over_the_file() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -76,11 +139,16 @@ async fn flags_stand_over_the_environment_and_that_over_the_file() {
     let receiver = Receiver::start().await;
     let listens = async |change: &dyn Fn(&mut Command), address: &str, data: &str, batch: usize| {
         let mut command = Command::new(crate::parts::hookmill());
-        // Kubernetes tells each container of a service that is called hookmill: these are no settings.
-        command
-            .env("HOOKMILL_PORT", "tcp://10.0.0.7:8080")
-            .env("HOOKMILL_PORT_8080_TCP_ADDR", "10.0.0.7")
-            .env("HOOKMILL_SERVICE_HOST", "10.0.0.7");
+        // Kubernetes tells each container of services that are called hookmill and hookmill-api: these are no settings.
+        for service in ["HOOKMILL", "HOOKMILL_API"] {
+            command
+                .env(format!("{service}_PORT"), "tcp://10.0.0.7:8080")
+                .env(format!("{service}_PORT_8080_TCP"), "tcp://10.0.0.7:8080")
+                .env(format!("{service}_PORT_8080_TCP_ADDR"), "10.0.0.7")
+                .env(format!("{service}_SERVICE_HOST"), "10.0.0.7")
+                .env(format!("{service}_SERVICE_PORT"), "8080")
+                .env(format!("{service}_SERVICE_PORT_HTTP"), "8080");
+        }
         command
             .arg("serve")
             .env("HOOKMILL_OPERATOR_KEY", crate::parts::host::OPERATOR_KEY)

@@ -1,5 +1,7 @@
 //! Signals, and what they leave behind.
 
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -8,8 +10,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{EVENT, moved};
+use crate::parts::client::Client;
 use crate::parts::host::{Host, Options, text};
-use crate::parts::looks::ends_within;
+use crate::parts::looks::{Process, ends_within};
 use crate::parts::receiver::{Gate, PATIENCE, Receiver, Reply};
 
 /// The grace period of hosts here that are to run out of it.
@@ -132,6 +135,42 @@ async fn interrupted_it_ends_as_well() {
     let mut host = Host::start();
     host.signal(Signal::INT);
     assert!(ends_within(&mut host, Duration::from_secs(10)).await.success());
+}
+
+/// SIGHUP tells of the terminal's end, unless whoever started the host wants it to stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_its_terminal_it_ends_unless_that_signal_is_ignored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let started = async |wrapper: &[&str], name: &str| {
+        let mut host = Command::new(wrapper[0]);
+        host.args(&wrapper[1..])
+            .arg(crate::parts::hookmill())
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"]);
+        host.arg(folder.path().join(name)).env_remove("HOOKMILL_TEST_LOG");
+        host.stdin(Stdio::null()).stderr(Stdio::null());
+        let mut host = Process::start(host);
+        let address: SocketAddr = host.line("hookmill listens on http://").await.parse().expect("an address");
+        (host, address)
+    };
+    let ignores = |host: &Process| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).expect("it runs");
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a mask");
+        u64::from_str_radix(mask.trim(), 16).expect("hexadecimal") & 1 == 1
+    };
+    let (host, address) = started(&["nohup"], "stays").await;
+    assert!(ignores(&host));
+    host.signal(Signal::HUP);
+    let client = Client {
+        address,
+        key: String::new(),
+    };
+    client.get("/healthz").await.expect(200);
+    host.end().await;
+
+    // Whatever these tests were started by.
+    let (host, _) = started(&["env", "--default-signal=HUP"], "ends").await;
+    assert!(!ignores(&host));
+    host.end_by(Signal::HUP).await;
 }
 
 /// Waits until the host listens no more.

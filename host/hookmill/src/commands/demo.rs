@@ -14,6 +14,7 @@ use crate::config::{Config, Log};
 use crate::demo::{self, Played, Receiver};
 use crate::house::House;
 use crate::screen::Screen;
+use crate::signals::Hangup;
 use crate::telemetry;
 
 /// Where the host listens if nobody else does.
@@ -119,7 +120,7 @@ async fn stay(screen: &mut Screen, host: SocketAddr, played: &Played, receiver: 
 struct Stop {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    hangup: Hangup,
 }
 
 impl Stop {
@@ -127,7 +128,7 @@ impl Stop {
         Ok(Stop {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            hangup: Hangup::listen()?,
         })
     }
 
@@ -136,7 +137,7 @@ impl Stop {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            () = self.hangup.recv() => {}
         }
     }
 }

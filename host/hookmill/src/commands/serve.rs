@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Egress, Flags};
 use crate::house::House;
+use crate::signals::Hangup;
 use crate::telemetry;
 
 /// Flags stand over the environment (HOOKMILL_LISTEN, HOOKMILL_LIMITS__PLUGIN__CPU_MS, …), the environment over the file.
@@ -56,14 +57,14 @@ impl Serve {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
             // A terminal that is closed, where there is one.
-            let mut hangup = signal(SignalKind::hangup())?;
+            let mut hangup = Hangup::listen()?;
             let house = House::open(&config, self.operator_key, self.keyring).await?;
             tell(&house);
             let ended = async {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
-                    _ = hangup.recv() => {}
+                    () = hangup.recv() => {}
                 }
             };
             ended.await;

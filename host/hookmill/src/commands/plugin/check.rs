@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use hookmill_domain::limits::Limits;
-use hookmill_plugin_room::Report as Accepted;
-use serde::Serialize;
+use hookmill_plugin_room::Report;
 
-use super::component::{self, size};
-use super::workshop::{self, Workshop};
-use crate::screen::{Piece, Screen, bad, faint, good, plain, strong};
+use super::component::{self, Refused, size};
+use super::configured::Configured;
+use super::workshop;
+use crate::screen::{Piece, Screen, faint, good, plain, strong};
 
-/// Ends with 0 where a host with the default limits takes the component, else with 1.
+/// Ends with 0 where a host with these limits takes the component, else with 1.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// The component
@@ -21,72 +20,46 @@ pub(crate) struct Check {
     /// Prints one JSON object
     #[arg(long)]
     json: bool,
-}
-
-/// What is told of a component.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Report {
-    Accepted(Box<Accepted>),
-    Refused {
-        accepted: bool,
-        code: &'static str,
-        message: String,
-    },
+    #[command(flatten)]
+    configured: Configured,
 }
 
 impl Check {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let bytes = component::read(&self.component, Limits::default().plugin.component_bytes_max)?;
-        workshop::with(async |Workshop { plugins, limits }| {
+        let limits = self.configured.load()?.limits.plugin;
+        let bytes = component::read(&self.component, limits.component_bytes_max)?;
+        workshop::with(&limits, async |plugins| {
             let inspected = match bytes {
                 Ok(bytes) => plugins.inspect(bytes).await,
                 Err(refusal) => Err(refusal),
             };
-            let report = match inspected {
-                Ok(inspection) => Report::Accepted(Box::new(Accepted::new(inspection, &limits.plugin))),
+            let mut screen = Screen::stdout();
+            let found = match inspected {
+                Ok(inspection) => Report::new(inspection, &limits),
                 Err(refusal) => {
-                    let (code, message) = component::told(refusal)?;
-                    Report::Refused {
-                        accepted: false,
-                        code,
-                        message,
-                    }
+                    Refused::of(refusal)?.show(&mut screen, &self.component, self.json)?;
+                    return Ok(ExitCode::FAILURE);
                 }
             };
-            let mut screen = Screen::stdout();
             if self.json {
-                screen.json(&report)?;
+                screen.json(&found)?;
             } else {
-                self.show(&mut screen, &report)?;
+                self.show(&mut screen, &found)?;
             }
             screen.flush()?;
-            Ok(match report {
-                Report::Accepted(_) => ExitCode::SUCCESS,
-                Report::Refused { .. } => ExitCode::FAILURE,
-            })
+            Ok(ExitCode::SUCCESS)
         })
     }
 
-    fn show(&self, screen: &mut Screen, report: &Report) -> anyhow::Result<()> {
+    fn show(&self, screen: &mut Screen, found: &Report) -> anyhow::Result<()> {
         let name = strong(self.component.display().to_string());
-        match report {
-            Report::Refused { code, message, .. } => {
-                screen.line(&[name, plain(" "), bad(format!("is refused: {code}"))])?;
-                for line in message.lines() {
-                    screen.line(&[plain("  "), plain(line)])?;
-                }
-            }
-            Report::Accepted(found) => {
-                screen.line(&[name, plain(" "), good("is accepted")])?;
-                for (what, told) in facts(found) {
-                    screen.line(&row(what, &told))?;
-                }
-                for (what, names) in [("imports", &found.imports), ("exports", &found.exports)] {
-                    for (number, name) in names.iter().enumerate() {
-                        screen.line(&row(if number == 0 { what } else { "" }, name))?;
-                    }
-                }
+        screen.line(&[name, plain(" "), good("is accepted")])?;
+        for (what, told) in facts(found) {
+            screen.line(&row(what, &told))?;
+        }
+        for (what, names) in [("imports", &found.imports), ("exports", &found.exports)] {
+            for (number, name) in names.iter().enumerate() {
+                screen.line(&row(if number == 0 { what } else { "" }, name))?;
             }
         }
         Ok(())
@@ -97,7 +70,7 @@ fn row(what: &str, told: &str) -> [Piece; 2] {
     [faint(format!("  {what:<10}")), plain(told)]
 }
 
-fn facts(found: &Accepted) -> [(&'static str, String); 6] {
+fn facts(found: &Report) -> [(&'static str, String); 6] {
     let (needs, limits) = (&found.needs, &found.limits);
     let schema = found.schema.as_ref().map_or_else(
         || "none: its configuration is any JSON".to_owned(),

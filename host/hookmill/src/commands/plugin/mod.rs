@@ -7,6 +7,7 @@ mod backtest;
 mod build;
 mod check;
 mod component;
+mod configured;
 mod host;
 mod new;
 mod push;

@@ -1,9 +1,9 @@
-//! The plugin room for one command: the host's engine with the host's default limits, in a temporary folder.
+//! The plugin room for one command: the host's engine with the host's limits, in a temporary folder.
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use hookmill_domain::limits::Limits;
+use hookmill_domain::limits::PluginLimits;
 use hookmill_plugin_room::{Plugins, Settings};
 
 use crate::house;
@@ -15,31 +15,19 @@ const HOT_SLOTS: u32 = 2;
 /// The status of a process that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
 
-/// What a command works with.
-pub(crate) struct Workshop {
-    /// The room.
-    pub(crate) plugins: Plugins,
-    /// What a host limits if nobody configures it.
-    pub(crate) limits: Limits,
-}
-
-/// Lets `work` use a workshop. Ctrl-C ends it, and the temporary folder goes with it.
-pub(crate) fn with(work: impl AsyncFnOnce(Workshop) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+/// Lets `work` use a room with these limits. Ctrl-C ends it, and the temporary folder goes with it.
+pub(crate) fn with(limits: &PluginLimits, work: impl AsyncFnOnce(Plugins) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
     let folder = tempfile::Builder::new().prefix("hookmill-plugin-").tempdir();
     let folder = folder.context("a temporary folder can not be made")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let limits = Limits::default();
     let mut settings = Settings::new(folder.path().join("artifacts"), house::compiler()?);
-    settings.limits = limits.plugin.clone();
+    settings.limits = limits.clone();
     settings.threads = THREADS;
     settings.hot_slots = HOT_SLOTS;
-    let workshop = Workshop {
-        plugins: Plugins::open(settings)?,
-        limits,
-    };
+    let plugins = Plugins::open(settings)?;
     let worked = runtime.block_on(async {
         tokio::select! {
-            worked = work(workshop) => worked,
+            worked = work(plugins) => worked,
             asked = tokio::signal::ctrl_c() => {
                 asked?;
                 Ok(ExitCode::from(INTERRUPTED))

@@ -1,4 +1,4 @@
-//! `hookmill plugin run`: a component on events, under the limits and by the rules that a host has if nobody configures it.
+//! `hookmill plugin run`: a component on events, by the rules of a host and under its limits.
 //!
 //! Nothing is sent. What the plugin is given is the same each time: ids and random numbers come of the event's place in the file and of
 //! `--accepted-at`, so that equal files give equal outcomes.
@@ -15,23 +15,30 @@ use bytes::Bytes;
 use clap::Args;
 use hookmill_domain::event::Kinds;
 use hookmill_domain::ids::{EventId, IntegrationId, Salt};
-use hookmill_domain::integration::{Facts, PluginRef, TargetFacts};
+use hookmill_domain::integration::{Draft, Facts, LiveTarget, PluginRef};
 use hookmill_domain::key::Key;
 use hookmill_domain::limits::PluginLimits;
 use hookmill_domain::names::{Kind, OrganizationName, TargetName};
 use hookmill_domain::outcome::{Body, Outcome};
-use hookmill_domain::request::decide;
+use hookmill_domain::request::{Decided, decide};
 use hookmill_domain::seed::seed;
+use hookmill_domain::target::TargetUrl;
 use hookmill_domain::time::Time;
+use hookmill_flow::{Came, Tried};
 use hookmill_plugin_room::{Call, CheckError, Component, Inspection, Plugins};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use self::events::Events;
 use self::told::Told;
-use super::component;
-use super::workshop::{self, Workshop};
-use crate::screen::{Screen, bad, plain, strong};
+use super::component::{self, Refused};
+use super::configured::Configured;
+use super::workshop;
+use crate::config::Config;
+use crate::screen::{Screen, bad, plain};
+
+/// Where targets seem to be that have no URL here: no name ends so (RFC 2606, section 2).
+const TARGETS: &str = "https://target.invalid/";
 
 /// Ends with 0 where each event ended in requests or a skip, else with 1.
 #[derive(Debug, Args)]
@@ -44,8 +51,9 @@ pub(crate) struct Run {
     event: PathBuf,
     /// The integration's `plugin_config`: JSON, or the name of a file after an `@`
     #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
-    config: String,
-    /// The name of a further target of the integration; can be given several times
+    plugin_config: String,
+    /// The name of a further target of the integration; can be given several times. With --json their URLs are shown as
+    /// https://target.invalid/NAME
     #[arg(long, value_name = "NAME")]
     target: Vec<TargetName>,
     /// The organization of events that name none
@@ -57,13 +65,16 @@ pub(crate) struct Run {
     /// When the first event was accepted, where the plugin's clock stands
     #[arg(long, value_name = "TIME", default_value = "2025-01-01T00:00:00.000Z")]
     accepted_at: Time,
-    /// Prints one JSON object for each event, on a line of its own
+    /// Prints one JSON object for each event, on a line of its own: what a host answers to a dry run, and which event it was
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    configured: Configured,
 }
 
 /// What all calls have in common.
 struct Setting {
+    draft: Draft,
     facts: Facts,
     integration: String,
     organization: OrganizationName,
@@ -72,15 +83,16 @@ struct Setting {
 
 impl Run {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let kinds = Kinds::default().with(self.kind.iter().cloned());
+        let Config { kinds, limits, .. } = self.configured.load()?;
+        let (kinds, limits) = (Kinds::default().with(kinds.into_iter().chain(self.kind.clone())), limits.plugin);
         let events = events::read(&self.event, &kinds)?;
-        workshop::with(async |Workshop { plugins, limits }| {
+        workshop::with(&limits, async |plugins| {
             let mut screen = Screen::stdout();
-            let bytes = component::read(&self.component, limits.plugin.component_bytes_max)?;
+            let bytes = component::read(&self.component, limits.component_bytes_max)?;
             let Some((found, component)) = self.take(&mut screen, &plugins, bytes).await? else {
                 return Ok(ExitCode::FAILURE);
             };
-            let config = config(&self.config, &limits.plugin)?;
+            let config = config(&self.plugin_config, &limits)?;
             check_config(&plugins, found.schema.as_deref(), &config).await?;
             let setting = self.setting(&kinds, &config)?;
             let mut parked = 0;
@@ -88,7 +100,7 @@ impl Run {
                 let told = call(&plugins, &component, &setting, &events, number).await?;
                 parked += usize::from(told.is_parked());
                 if self.json {
-                    screen.json(&told)?;
+                    screen.json(&told.shown(&setting.draft).context("a request does not fit its target")?)?;
                 } else {
                     shown::show(&mut screen, &told)?;
                 }
@@ -120,17 +132,7 @@ impl Run {
         let found = match inspected {
             Ok(found) => found,
             Err(refusal) => {
-                let (code, message) = component::told(refusal)?;
-                if self.json {
-                    screen.json(&serde_json::json!({"code": code, "message": message}))?;
-                } else {
-                    let name = strong(self.component.display().to_string());
-                    screen.line(&[name, plain(" "), bad(format!("is refused: {code}"))])?;
-                    for line in message.lines() {
-                        screen.line(&[plain("  "), plain(line)])?;
-                    }
-                }
-                screen.flush()?;
+                Refused::of(refusal)?.show(screen, &self.component, self.json)?;
                 return Ok(None);
             }
         };
@@ -139,27 +141,39 @@ impl Run {
     }
 
     fn setting(&self, kinds: &Kinds, config: &str) -> anyhow::Result<Setting> {
-        let target = |name: Option<&TargetName>| TargetFacts {
-            name: name.cloned(),
-            headers: Vec::new(),
-            query_keys: Vec::new(),
-        };
         for (number, name) in self.target.iter().enumerate() {
             anyhow::ensure!(!self.target[..number].contains(name), "the target `{name}` is named twice");
         }
-        let targets = std::iter::once(None).chain(self.target.iter().map(Some)).map(target).collect();
-        let facts = Facts {
+        let target = |name: Option<&TargetName>| {
+            let shown = name.map_or("default", TargetName::as_str);
+            anyhow::Ok(LiveTarget {
+                name: name.cloned(),
+                url: TargetUrl::parse(&format!("{TARGETS}{shown}"))?,
+                headers: Vec::new(),
+                gone: false,
+            })
+        };
+        let draft = Draft {
             events: kinds.iter().cloned().collect(),
             inboxes: None,
             projects: None,
             enabled: true,
-            // Nothing asks for it: the component is at hand.
-            plugin: PluginRef::passthrough(),
+            paused: false,
+            plugin: None,
             config: config.into(),
-            targets,
+            targets: std::iter::once(None)
+                .chain(self.target.iter().map(Some))
+                .map(target)
+                .collect::<Result<_, _>>()?,
+            retry: None,
+            timeout_ms: None,
+            description: None,
+            metadata: None,
         };
         Ok(Setting {
-            facts,
+            // Nothing asks for a plugin: the component is at hand.
+            facts: draft.facts(PluginRef::passthrough()),
+            draft,
             integration: IntegrationId::new(self.accepted_at, [0; 10]).to_string(),
             organization: self.organization.clone(),
             accepted_at: self.accepted_at,
@@ -214,16 +228,20 @@ async fn call(plugins: &Plugins, component: &Component, setting: &Setting, event
     };
     let called = plugins.transform(component, &call).await;
     let warnings = called.outcome.as_ref().map(warnings).unwrap_or_default();
-    let decided = called.outcome.and_then(|answer| decide(answer, &setting.facts));
-    Ok(Told::new(
-        event,
-        &event_id,
-        organization,
-        key.time(),
-        called.facts,
-        decided,
+    let came = match called.outcome.and_then(|answer| decide(answer, &setting.facts)) {
+        Ok(Decided::Requests(requests)) => Came::Requests(requests),
+        Ok(Decided::Skipped(reason)) => Came::Skipped(reason),
+        Err(fault) => Came::Parked(fault),
+    };
+    Ok(Told {
+        event: event_id,
+        kind: event.kind.clone(),
+        organization: organization.clone(),
+        document: event.document.clone(),
+        accepted_at: key.time(),
+        tried: Tried { came, call: called.facts },
         warnings,
-    ))
+    })
 }
 
 /// Events follow one another as those of a busy host do.

@@ -2,9 +2,12 @@
 
 use std::io::{self, Write};
 
+use hookmill_domain::outcome::Fault;
+use hookmill_domain::request::Request;
 use hookmill_domain::state::RunState;
+use hookmill_flow::Came;
 
-use super::told::{Told, ToldRequest};
+use super::told::Told;
 use crate::commands::plugin::component::size;
 use crate::json::shorten;
 use crate::screen::{Piece, Screen, Style, faint, name, odd, plain, strong};
@@ -16,45 +19,47 @@ const INDENT: &str = "     ";
 
 /// Prints a run.
 pub(crate) fn show<W: Write>(screen: &mut Screen<W>, told: &Told) -> io::Result<()> {
-    let style = match told.state {
-        RunState::Done => Style::Good,
-        RunState::Skipped => Style::Odd,
-        _ => Style::Bad,
+    let (style, outcome, reason) = match &told.tried.came {
+        Came::Requests(_) => (Style::Good, RunState::Done.as_str().to_owned(), None),
+        Came::Skipped(reason) => (Style::Odd, RunState::Skipped.as_str().to_owned(), Some(reason)),
+        Came::Parked(Fault { code, message }) => {
+            let parked = format!("{}: {}", RunState::Parked.as_str(), code.as_str());
+            (Style::Bad, parked, Some(message))
+        }
     };
-    let mut outcome = told.state.as_str().to_owned();
-    if let Some(code) = told.code {
-        outcome = format!("{outcome}: {code}");
-    }
-    let cost = format!("{:.2} ms, {}", told.duration_us as f64 / 1000.0, size(told.memory_bytes));
+    let call = &told.tried.call;
+    let cost = format!("{:.2} ms, {}", call.duration_us as f64 / 1000.0, size(call.memory_bytes));
     let pieces = vec![
         name(told.kind.as_str()),
         plain(format!(" {} ", told.document)),
         Piece::new(style, outcome),
     ];
     screen.line_to_end(pieces, faint(cost))?;
-    for line in told.reason.iter().flat_map(|reason| reason.lines()) {
+    for line in reason.iter().flat_map(|reason| reason.lines()) {
         screen.line(&[plain("  "), plain(line)])?;
     }
-    for (number, request) in told.requests.iter().enumerate() {
-        show_request(screen, number + 1, request)?;
+    if let Came::Requests(requests) = &told.tried.came {
+        for (number, request) in requests.iter().enumerate() {
+            show_request(screen, number + 1, request)?;
+        }
     }
     for warning in &told.warnings {
         screen.line(&[plain("  "), odd(format!("warning: {warning}"))])?;
     }
-    for line in &told.log {
+    for line in call.log.iter().flat_map(|log| log.lines()) {
         screen.line(&[faint("  log  "), faint(line)])?;
     }
     screen.gap()
 }
 
-fn show_request<W: Write>(screen: &mut Screen<W>, number: usize, request: &ToldRequest) -> io::Result<()> {
+fn show_request<W: Write>(screen: &mut Screen<W>, number: usize, request: &Request) -> io::Result<()> {
     let target = match &request.target {
         Some(target) => format!("target {target}"),
         None => "the default target".to_owned(),
     };
     let mut line = vec![
         faint(format!("{number:>3}  ")),
-        strong(request.method),
+        strong(request.method.as_str()),
         plain(format!(" to {target}")),
     ];
     if let Some(path) = &request.path {
@@ -67,7 +72,7 @@ fn show_request<W: Write>(screen: &mut Screen<W>, number: usize, request: &ToldR
     for (key, value) in &request.headers {
         screen.line(&[plain(INDENT), name(key), plain(": "), plain(value)])?;
     }
-    let of_body = faint(format!("  ({})", size(request.body_bytes as u64)));
+    let of_body = faint(format!("  ({})", size(request.body.len() as u64)));
     screen.line(&[
         plain(INDENT),
         name("content-type"),
@@ -83,14 +88,14 @@ fn show_request<W: Write>(screen: &mut Screen<W>, number: usize, request: &ToldR
     Ok(())
 }
 
-fn body(request: &ToldRequest, columns: usize) -> Vec<Vec<Piece>> {
-    if let Some(encoding) = request.body_encoding {
-        return vec![vec![faint(format!("{encoding}, with --json"))]];
+fn body(request: &Request, columns: usize) -> Vec<Vec<Piece>> {
+    let Ok(text) = std::str::from_utf8(&request.body) else {
+        return vec![vec![faint("no text: --json shows it in base64")]];
+    };
+    if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+        return shorten(text, &[], columns, BODY_LINES_MAX);
     }
-    if serde_json::from_str::<serde::de::IgnoredAny>(&request.body).is_ok() {
-        return shorten(&request.body, &[], columns, BODY_LINES_MAX);
-    }
-    let mut lines = request.body.lines();
+    let mut lines = text.lines();
     let mut shown: Vec<Vec<Piece>> = lines.by_ref().take(BODY_LINES_MAX).map(|line| vec![plain(line)]).collect();
     if lines.next().is_some() {
         shown.push(vec![faint("…")]);

@@ -1,0 +1,62 @@
+//! The signal that tells of a terminal's end.
+
+use std::future::pending;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// SIGHUP, where it is to end the process. Whoever starts a process under `nohup` has it ignored, and it stays ignored.
+pub(crate) struct Hangup(Option<Signal>);
+
+impl Hangup {
+    /// Listens from now on.
+    pub(crate) fn listen() -> std::io::Result<Hangup> {
+        let kind = SignalKind::hangup();
+        // Only Linux tells it in a file; elsewhere the signal ends the process as ever.
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        if is_ignored(&status, kind) {
+            return Ok(Hangup(None));
+        }
+        signal(kind).map(|signal| Hangup(Some(signal)))
+    }
+
+    /// Ends when it has come since the last time.
+    pub(crate) async fn recv(&mut self) {
+        match &mut self.0 {
+            Some(signal) => {
+                signal.recv().await;
+            }
+            None => pending().await,
+        }
+    }
+}
+
+/// Whether a process with this status ignores a signal (proc_pid_status(5): a mask in hexadecimal, the lowest bit for signal 1).
+fn is_ignored(status: &str, kind: SignalKind) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| (mask >> (kind.as_raw_value() - 1)) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        let status = |mask: &str| format!("Name:\ta\nSigBlk:\tffffffffffffffff\nSigIgn:\t{mask}\nSigCgt:\tffffffffffffffff\n");
+        for (mask, hangup, interrupt) in [
+            ("0000000000000000", false, false),
+            ("0000000000000001", true, false),
+            ("0000000000001002", false, true),
+            ("0000000000001003", true, true),
+        ] {
+            let of = |kind| is_ignored(&status(mask), kind);
+            assert_eq!(
+                (of(SignalKind::hangup()), of(SignalKind::interrupt())),
+                (hangup, interrupt),
+                "{mask}"
+            );
+        }
+        assert!(!is_ignored("", SignalKind::hangup()));
+    }
+}
