@@ -2,9 +2,11 @@
 
 mod backtest;
 mod check;
+mod export;
 mod projects;
 mod push;
 mod run;
+mod verify;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::parts::client::Client;
 use crate::parts::hookmill;
 
 /// How a command ended, and what it said.
@@ -65,6 +68,17 @@ fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
 /// Runs it to its end.
 fn plugin<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Said {
     command(arguments).output().expect("the binary starts").into()
+}
+
+/// Runs `hookmill` with these arguments by this client's key, which stands in the environment as the host's address does.
+async fn at_host<A: AsRef<OsStr>>(client: &Client, arguments: impl IntoIterator<Item = A>) -> Said {
+    let mut command = Command::new(hookmill());
+    command
+        .args(arguments)
+        .env("HOOKMILL_URL", format!("http://{}", client.address))
+        .env("HOOKMILL_KEY", &client.key);
+    let output = tokio::task::spawn_blocking(move || command.output()).await;
+    output.expect("it does not panic").expect("the binary starts").into()
 }
 
 /// A folder of files that is removed in the end.

@@ -118,7 +118,8 @@ pub(crate) async fn retry(State(reception): State<Reception>, call: Call, PathPa
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": delivery.id }))).into_response())
 }
 
-async fn find(reception: &Reception, call: &Call, id: &str) -> Result<DeliveryView, Problem> {
+/// The delivery with that id, if the caller may see it.
+pub(crate) async fn find(reception: &Reception, call: &Call, id: &str) -> Result<DeliveryView, Problem> {
     let named = Named::by(&call.parameters(&[ORGANIZATION])?)?;
     let id = read_id::<DeliveryId>(id, "delivery")?;
     let event = visible_event(reception, call, &named, id.key(), "delivery").await?;

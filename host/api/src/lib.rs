@@ -25,6 +25,7 @@ mod changes;
 mod connection;
 mod deliveries;
 mod events;
+mod export;
 mod failures;
 mod fields;
 mod front;
@@ -46,6 +47,7 @@ mod router;
 mod runs;
 mod tenant;
 mod trials;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;

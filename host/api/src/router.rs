@@ -10,7 +10,7 @@ use http::{HeaderValue, header};
 
 use crate::problem::Problem;
 use crate::reception::Reception;
-use crate::{backtests, deliveries, events, health, integrations, keys, organizations, plugins, runs, trials};
+use crate::{backtests, deliveries, events, export, health, integrations, keys, organizations, plugins, runs, trials, verify};
 
 /// The router. Paths come without a trailing slash.
 pub(crate) fn router(reception: Reception) -> Router {
@@ -26,10 +26,12 @@ pub(crate) fn router(reception: Reception) -> Router {
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::get))
         .route("/runs/{id}/resume", post(runs::resume))
+        .route("/runs/{id}/export", get(export::export))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}", get(deliveries::get))
         .route("/deliveries/{id}/attempts", get(deliveries::attempts))
         .route("/deliveries/{id}/retry", post(deliveries::retry))
+        .route("/deliveries/{id}/verify", post(verify::verify))
         .route("/organizations", get(organizations::list).post(organizations::create))
         .route("/organizations/{name}", get(organizations::get).patch(organizations::change))
         .route("/keys", get(keys::list).post(keys::create))

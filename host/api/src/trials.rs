@@ -97,6 +97,7 @@ pub(crate) async fn run(
         event,
         organization: tenant.name,
         pinned,
+        generation: 0,
     };
     let tried = reception.river.try_out(tenant.key, trial).await?;
     TriedShown::of(tried, mismatch, &draft)

@@ -19,6 +19,7 @@ pub mod names;
 pub mod outcome;
 pub mod request;
 pub mod revision;
+pub mod run_file;
 pub mod schedule;
 pub mod seed;
 pub mod state;

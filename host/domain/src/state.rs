@@ -30,6 +30,13 @@ macro_rules! states {
                 serializer.serialize_str(self.as_str())
             }
         }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                $name::from_text(&text).ok_or_else(|| serde::de::Error::custom("there is no such state"))
+            }
+        }
     };
 }
 

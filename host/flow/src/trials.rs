@@ -41,6 +41,8 @@ pub struct Trial {
     pub organization: OrganizationName,
     /// The integration, with the version that is tried.
     pub pinned: Arc<Pinned>,
+    /// Which of the event's generations it is called as: it is in the seed. 0 unless a later one is meant.
+    pub generation: u32,
 }
 
 /// What it came to.
@@ -129,7 +131,7 @@ async fn run(inner: &Arc<Inner>, trial: &Trial) -> Tried {
         event: &trial.event,
         organization: &trial.organization,
         pinned: &trial.pinned,
-        generation: 0,
+        generation: trial.generation,
     };
     let Called { outcome, facts } = call(&inner.plugins, &component, subject).await;
     Tried {

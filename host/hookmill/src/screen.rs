@@ -181,6 +181,11 @@ impl<W: Write> Screen<W> {
         self.put(|out| out.write_all(text.as_bytes()))
     }
 
+    /// Prints bytes as they are: those of a file whose writer has escaped what a terminal obeys.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.put(|out| out.write_all(bytes))
+    }
+
     /// Prints pieces with a gap between the last one and the others, so that it ends with the line; where there is no room for it, it has a
     /// line of its own.
     pub(crate) fn line_to_end(&mut self, mut pieces: Vec<Piece>, last: Piece) -> io::Result<()> {

@@ -18,7 +18,7 @@ const PIECE_BYTES: usize = 512 * 1024;
 const REMOVED_AT_ONCE: usize = 4;
 
 /// How many bytes a component has; `None` if it is not stored whole.
-fn stored_bytes(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<usize>> {
+pub(crate) fn stored_bytes(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<usize>> {
     connection
         .prepare_cached("SELECT bytes FROM component WHERE digest = ?1 AND bytes >= 0")?
         .query_row([digest.as_bytes()], |row| row.get(0))

@@ -28,6 +28,7 @@ mod lanes;
 mod needs;
 mod orders;
 mod outcomes;
+mod past;
 mod plugins;
 mod records;
 mod recovery;

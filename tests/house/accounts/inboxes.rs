@@ -35,6 +35,10 @@ async fn a_key_for_some_inboxes_sees_these_alone() {
             assert_eq!(limited.get(&path).await.status, status, "{path}");
         }
     }
+    // Its own events, too, tell of integrations that are for all inboxes.
+    let export = format!("/runs/{}/export", text(&seen[0], "/runs/0/id"));
+    problem(&limited.get(&export).await, 403, "-");
+    admin.get(&export).await.expect(200);
     for view in &seen[1..] {
         problem(
             &limited

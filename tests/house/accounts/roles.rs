@@ -44,10 +44,12 @@ async fn what_each_role_may_do() {
         ("POST", format!("/integrations/{integration}/resume?{o}"), "", [202, 202, 403, 403]),
         ("GET", format!("/runs?{o}"), "", [200, 200, 403, 200]),
         ("GET", format!("/runs/{run}?{o}"), "", [200, 200, 403, 200]),
+        ("GET", format!("/runs/{run}/export?{o}"), "", [200, 200, 403, 403]),
         ("POST", format!("/runs/{run}/resume?{o}"), "", [409, 409, 403, 403]),
         ("GET", format!("/deliveries?{o}"), "", [200, 200, 403, 200]),
         ("GET", format!("/deliveries/{delivery}?{o}"), "", [200, 200, 403, 200]),
         ("GET", format!("/deliveries/{delivery}/attempts?{o}"), "", [200, 200, 403, 200]),
+        ("POST", format!("/deliveries/{delivery}/verify?{o}"), "", [200, 200, 403, 403]),
         ("POST", format!("/deliveries/{delivery}/retry?{o}"), "", [202, 202, 403, 403]),
         ("GET", "/organizations".to_owned(), "", [200, 403, 403, 403]),
         (

@@ -1,8 +1,12 @@
 //! The commands, one file each.
 
+mod configured;
 mod demo;
+mod export;
+mod host;
 mod plugin;
 mod serve;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -18,6 +22,10 @@ pub(crate) enum Command {
     /// Makes, builds, checks, runs and uploads plugins
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Fetches a run as one file, to run it again with `hookmill plugin run --run`
+    Export(export::Export),
+    /// Runs a past delivery again, and says whether its bytes are the same
+    Verify(verify::Verify),
 }
 
 /// Carries a command out.
@@ -26,5 +34,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Plugin(plugin) => plugin.run(),
+        Command::Export(export) => export.run(),
+        Command::Verify(verify) => verify.run(),
     }
 }

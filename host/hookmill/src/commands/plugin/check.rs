@@ -7,8 +7,8 @@ use clap::Args;
 use hookmill_plugin_room::Report;
 
 use super::component::{self, Refused, size};
-use super::configured::Configured;
 use super::workshop;
+use crate::commands::configured::Configured;
 use crate::screen::{Piece, Screen, faint, good, plain, strong};
 
 /// Ends with 0 where a host with these limits takes the component, else with 1.

@@ -7,8 +7,6 @@ mod backtest;
 mod build;
 mod check;
 mod component;
-mod configured;
-mod host;
 mod new;
 mod push;
 mod run;

@@ -1,4 +1,4 @@
-//! The plugin room for one command: the host's engine with the host's limits, in a temporary folder.
+//! The plugin room for one command: the host's engine with a host's limits, in a temporary folder.
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::commands::plugin::host::Problem;
+use crate::commands::host::Problem;
 
 /// A line.
 #[derive(Debug, Deserialize)]

@@ -6,17 +6,22 @@ mod shown;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use hookmill_domain::names::{OrganizationName, PluginName};
 use hookmill_domain::time::Time;
+use http::Method;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use self::answer::{Counts, Line, Summary};
-use super::host::{Host, Lines, told};
+use crate::commands::host::{Call, Host, Lines};
 use crate::screen::Screen;
+
+/// How long the host may take until it answers: it may have to compile first.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// Ends with 0 where nothing would be different or worse, else with 1.
 #[derive(Debug, Args)]
@@ -111,7 +116,17 @@ impl Backtest {
     async fn answer(&self, asked: String) -> anyhow::Result<Box<RawValue>> {
         let Version { name, number } = &self.version;
         let path = format!("/plugins/{name}/versions/{number}/backtest");
-        let mut lines = self.host.post(&path, asked).await?;
+        let mut lines = self
+            .host
+            .lines(Call {
+                method: Method::POST,
+                path: &path,
+                query: Vec::new(),
+                content_type: Some("application/json"),
+                body: asked.into(),
+                timeout: HEAD_TIMEOUT,
+            })
+            .await?;
         let progress = Progress {
             last: self.since.is_none().then_some(self.last),
             is_shown: std::io::stderr().is_terminal(),
@@ -127,7 +142,7 @@ async fn read_to_end(lines: &mut Lines, progress: &Progress) -> anyhow::Result<B
         match serde_json::from_str(&line).context("the answer can not be read")? {
             Line::Progress(counts) => progress.show(&counts),
             Line::Summary(summary) => return Ok(summary),
-            Line::Problem(problem) => anyhow::bail!("the backtest ended early: {}", told(&problem)),
+            Line::Problem(problem) => anyhow::bail!("the backtest ended early: {}", problem.told()),
         }
     }
     anyhow::bail!("the answer ended before it said what came of it")

@@ -19,6 +19,14 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    /// One event whose `data` is this text.
+    pub(crate) fn of_one(envelope: Envelope, data: String) -> Events {
+        Events {
+            bytes: data.into_bytes(),
+            envelopes: vec![envelope],
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.envelopes.len()
     }
@@ -33,12 +41,8 @@ impl Events {
 
 /// Reads the events of a file: one, an array of them, or one on each line. `-` is standard input.
 pub(crate) fn read(path: &Path, kinds: &Kinds) -> anyhow::Result<Events> {
-    let bytes = bytes(path).with_context(|| format!("can not read {}", path.display()))?;
+    let bytes = bytes(path)?;
     let name = path.display();
-    anyhow::ensure!(
-        bytes.len() as u64 <= FILE_BYTES_MAX,
-        "{name} has more than {FILE_BYTES_MAX} bytes: run parts of it"
-    );
     let envelopes = envelopes(&bytes, kinds)?.map_err(|error| match error.pointer.as_str() {
         "" => anyhow::anyhow!("{name}: {}", error.message),
         pointer => anyhow::anyhow!("{name}: at {pointer}: {}", error.message),
@@ -46,13 +50,23 @@ pub(crate) fn read(path: &Path, kinds: &Kinds) -> anyhow::Result<Events> {
     Ok(Events { bytes, envelopes })
 }
 
-fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    } else {
-        std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    }
+/// The bytes of a file. `-` is standard input.
+pub(super) fn bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let read = || {
+        let mut bytes = Vec::new();
+        if path.as_os_str() == "-" {
+            std::io::stdin().take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        } else {
+            std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        }
+        std::io::Result::Ok(bytes)
+    };
+    let name = path.display();
+    let bytes = read().with_context(|| format!("can not read {name}"))?;
+    anyhow::ensure!(
+        bytes.len() as u64 <= FILE_BYTES_MAX,
+        "{name} has more than {FILE_BYTES_MAX} bytes: run parts of it"
+    );
     Ok(bytes)
 }
 

@@ -1,9 +1,11 @@
 //! `hookmill plugin run`: a component on events, by the rules of a host and under its limits.
 //!
 //! Nothing is sent. What the plugin is given is the same each time: ids and random numbers come of the event's place in the file and of
-//! `--accepted-at`, so that equal files give equal outcomes.
+//! `--accepted-at`, so that equal files give equal outcomes. A run that a host has exported is given all that it was given there, under
+//! that host's limits.
 
 mod events;
+mod past;
 mod shown;
 mod told;
 
@@ -30,15 +32,18 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use self::events::Events;
+use self::past::Past;
 use self::told::Told;
 use super::component::{self, Refused};
-use super::configured::Configured;
 use super::workshop;
+use crate::commands::configured::Configured;
 use crate::config::Config;
 use crate::screen::{Screen, bad, plain};
 
 /// Where targets seem to be that have no URL here: no name ends so (RFC 2606, section 2).
 const TARGETS: &str = "https://target.invalid/";
+/// Requests were decided by the targets that they are shown with.
+const NOT_OF_A_TARGET: &str = "a request does not fit its target";
 
 /// Ends with 0 where each event ended in requests or a skip, else with 1.
 #[derive(Debug, Args)]
@@ -47,8 +52,12 @@ pub(crate) struct Run {
     #[arg(value_name = "COMPONENT")]
     component: PathBuf,
     /// Events as they are posted: one, a JSON array, or one on each line; `-` reads standard input
-    #[arg(long, value_name = "FILE")]
-    event: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "run")]
+    event: Option<PathBuf>,
+    /// A run as `hookmill export` gives it, instead of events: it is made again, and compared with what the file tells; `-` reads standard
+    /// input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["event", "plugin_config", "target", "organization", "kind", "accepted_at"])]
+    run: Option<PathBuf>,
     /// The integration's `plugin_config`: JSON, or the name of a file after an `@`
     #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
     plugin_config: String,
@@ -72,37 +81,58 @@ pub(crate) struct Run {
     configured: Configured,
 }
 
+/// What is to be run.
+struct Task {
+    events: Events,
+    setting: Setting,
+    limits: PluginLimits,
+    /// What it is compared with.
+    past: Option<Past>,
+}
+
 /// What all calls have in common.
 struct Setting {
     draft: Draft,
     facts: Facts,
     integration: String,
     organization: OrganizationName,
-    accepted_at: Time,
+    /// Of the first event.
+    first: Key,
+    salt: Salt,
+    generation: u32,
 }
 
 impl Run {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let Config { kinds, limits, .. } = self.configured.load()?;
-        let (kinds, limits) = (Kinds::default().with(kinds.into_iter().chain(self.kind.clone())), limits.plugin);
-        let events = events::read(&self.event, &kinds)?;
+        let task = match &self.run {
+            Some(file) => past::task(file)?,
+            None => self.task()?,
+        };
+        let Task {
+            events,
+            setting,
+            limits,
+            past,
+        } = task;
         workshop::with(&limits, async |plugins| {
             let mut screen = Screen::stdout();
             let bytes = component::read(&self.component, limits.component_bytes_max)?;
             let Some((found, component)) = self.take(&mut screen, &plugins, bytes).await? else {
                 return Ok(ExitCode::FAILURE);
             };
-            let config = config(&self.plugin_config, &limits)?;
-            check_config(&plugins, found.schema.as_deref(), &config).await?;
-            let setting = self.setting(&kinds, &config)?;
+            check_config(&plugins, found.schema.as_deref(), &setting.facts.config).await?;
             let mut parked = 0;
             for number in 0..events.len() {
                 let told = call(&plugins, &component, &setting, &events, number).await?;
                 parked += usize::from(told.is_parked());
-                if self.json {
-                    screen.json(&told.shown(&setting.draft).context("a request does not fit its target")?)?;
-                } else {
-                    shown::show(&mut screen, &told)?;
+                match (&past, self.json) {
+                    (None, true) => screen.json(&told.shown(&setting.draft).context(NOT_OF_A_TARGET)?)?,
+                    (None, false) => shown::show(&mut screen, &told)?,
+                    (Some(past), true) => past.json(&mut screen, told, &setting.draft, found.digest)?,
+                    (Some(past), false) => {
+                        shown::show(&mut screen, &told)?;
+                        past.show(&mut screen, &told, found.digest)?;
+                    }
                 }
                 screen.flush()?;
                 if screen.is_closed() {
@@ -140,45 +170,66 @@ impl Run {
         Ok(Some((found, component)))
     }
 
+    /// The events of a file, with what stands in the other arguments.
+    fn task(&self) -> anyhow::Result<Task> {
+        let Config { kinds, limits, .. } = self.configured.load()?;
+        let (kinds, limits) = (Kinds::default().with(kinds.into_iter().chain(self.kind.clone())), limits.plugin);
+        let events = self.event.as_deref().context("no file of events is named")?;
+        let events = events::read(events, &kinds)?;
+        let config = config(&self.plugin_config, &limits)?;
+        let setting = self.setting(&kinds, &config)?;
+        Ok(Task {
+            events,
+            setting,
+            limits,
+            past: None,
+        })
+    }
+
     fn setting(&self, kinds: &Kinds, config: &str) -> anyhow::Result<Setting> {
         for (number, name) in self.target.iter().enumerate() {
             anyhow::ensure!(!self.target[..number].contains(name), "the target `{name}` is named twice");
         }
-        let target = |name: Option<&TargetName>| {
-            let shown = name.map_or("default", TargetName::as_str);
-            anyhow::Ok(LiveTarget {
-                name: name.cloned(),
-                url: TargetUrl::parse(&format!("{TARGETS}{shown}"))?,
-                headers: Vec::new(),
-                gone: false,
-            })
-        };
-        let draft = Draft {
-            events: kinds.iter().cloned().collect(),
-            inboxes: None,
-            projects: None,
-            enabled: true,
-            paused: false,
-            plugin: None,
-            config: config.into(),
-            targets: std::iter::once(None)
-                .chain(self.target.iter().map(Some))
-                .map(target)
-                .collect::<Result<_, _>>()?,
-            retry: None,
-            timeout_ms: None,
-            description: None,
-            metadata: None,
-        };
+        let targets = std::iter::once(None).chain(self.target.iter().map(Some));
+        let draft = draft(kinds.iter().cloned().collect(), targets, config)?;
         Ok(Setting {
             // Nothing asks for a plugin: the component is at hand.
             facts: draft.facts(PluginRef::passthrough()),
             draft,
             integration: IntegrationId::new(self.accepted_at, [0; 10]).to_string(),
             organization: self.organization.clone(),
-            accepted_at: self.accepted_at,
+            first: Key::from_parts(self.accepted_at, 0, 0),
+            salt: Salt::new(0),
+            generation: 0,
         })
     }
+}
+
+/// An integration with these targets, whose URLs nobody knows here.
+fn draft<'a>(events: Vec<Kind>, targets: impl Iterator<Item = Option<&'a TargetName>>, config: &str) -> anyhow::Result<Draft> {
+    let target = |name: Option<&TargetName>| {
+        let shown = name.map_or("default", TargetName::as_str);
+        anyhow::Ok(LiveTarget {
+            name: name.cloned(),
+            url: TargetUrl::parse(&format!("{TARGETS}{shown}"))?,
+            headers: Vec::new(),
+            gone: false,
+        })
+    };
+    Ok(Draft {
+        events,
+        inboxes: None,
+        projects: None,
+        enabled: true,
+        paused: false,
+        plugin: None,
+        config: config.into(),
+        targets: targets.map(target).collect::<Result<_, _>>()?,
+        retry: None,
+        timeout_ms: None,
+        description: None,
+        metadata: None,
+    })
 }
 
 /// `plugin_config` as a call gets it.
@@ -209,8 +260,8 @@ async fn check_config(plugins: &Plugins, schema: Option<&str>, config: &str) -> 
 /// Calls the component on one event, as a host's dispatch does.
 async fn call(plugins: &Plugins, component: &Component, setting: &Setting, events: &Events, number: usize) -> anyhow::Result<Told> {
     let (event, data) = events.get(number)?;
-    let key = key(setting.accepted_at, number);
-    let event_id = EventId::new(key, Salt::new(0)).to_string();
+    let key = key(setting.first, number);
+    let event_id = EventId::new(key, setting.salt).to_string();
     let organization = event.organization.as_ref().unwrap_or(&setting.organization);
     let targets: Vec<&str> = setting.facts.target_names().map(TargetName::as_str).collect();
     let call = Call {
@@ -224,7 +275,7 @@ async fn call(plugins: &Plugins, component: &Component, setting: &Setting, event
         integration_id: &setting.integration,
         targets: &targets,
         config: &setting.facts.config,
-        seed: seed(key, &event_id, &setting.integration, 0),
+        seed: seed(key, &event_id, &setting.integration, setting.generation),
     };
     let called = plugins.transform(component, &call).await;
     let warnings = called.outcome.as_ref().map(warnings).unwrap_or_default();
@@ -245,11 +296,11 @@ async fn call(plugins: &Plugins, component: &Component, setting: &Setting, event
 }
 
 /// Events follow one another as those of a busy host do.
-fn key(first_accepted_at: Time, number: usize) -> Key {
+fn key(first: Key, number: usize) -> Key {
     let per_millisecond = u64::from(Key::PER_MILLISECOND);
-    let number = number as u64;
+    let number = u64::from(first.counter()) + number as u64;
     let counter = u16::try_from(number % per_millisecond).unwrap_or(0);
-    Key::from_parts(first_accepted_at.plus_millis(number / per_millisecond), 0, counter)
+    Key::from_parts(first.time().plus_millis(number / per_millisecond), first.host(), counter)
 }
 
 /// What a host sends all the same, and its receiver may not like.

@@ -55,7 +55,7 @@ impl Told {
             organization: self.organization,
             document: self.document,
             accepted_at: self.accepted_at,
-            tried: TriedShown::of(self.tried, draft)?,
+            tried: TriedShown::of(self.tried, None, draft)?,
             warnings: self.warnings,
         })
     }
