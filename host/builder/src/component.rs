@@ -4,18 +4,33 @@
 //! left out.
 
 use anyhow::anyhow;
+use wasi_preview1_component_adapter_provider::{WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::BuildError;
 
+/// What stands between a module and the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Adapter {
+    /// Nothing.
+    None,
+    /// What makes WASI's second version of calls to the first.
+    Wasi,
+}
+
 /// Wraps a plugin's core module into a component, and validates it.
-pub(crate) fn encode(package: &str, module: &[u8]) -> Result<Vec<u8>, BuildError> {
+pub(crate) fn encode(package: &str, module: &[u8], adapter: Adapter) -> Result<Vec<u8>, BuildError> {
     let failed = |source| BuildError::Component {
         package: package.to_owned(),
         source,
     };
-    let encoder = ComponentEncoder::default().validate(true).module(module).map_err(failed)?;
-    let component = { encoder }.encode().map_err(failed)?;
+    let mut encoder = ComponentEncoder::default().validate(true).module(module).map_err(failed)?;
+    if adapter == Adapter::Wasi {
+        encoder = encoder
+            .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
+            .map_err(failed)?;
+    }
+    let component = encoder.encode().map_err(failed)?;
     if exports_transformer(&component).map_err(failed)? {
         Ok(component)
     } else {

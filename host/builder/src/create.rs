@@ -79,6 +79,9 @@ pub(crate) fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Engine;
+
+    const JS: Language = Language::Js(Engine::QuickJs);
 
     #[test]
     fn names_fit_everywhere() {
@@ -94,12 +97,9 @@ mod tests {
     fn nothing_is_overwritten() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mine = folder.path().join("mine");
-        create(&mine, Language::Js).expect("a new folder");
-        assert!(matches!(create(&mine, Language::Js), Err(CreateError::NotEmpty { .. })));
-        assert!(matches!(
-            create(&folder.path().join("My"), Language::Js),
-            Err(CreateError::Name { .. })
-        ));
+        create(&mine, JS).expect("a new folder");
+        assert!(matches!(create(&mine, JS), Err(CreateError::NotEmpty { .. })));
+        assert!(matches!(create(&folder.path().join("My"), JS), Err(CreateError::Name { .. })));
         let empty = folder.path().join("empty");
         fs::create_dir(&empty).expect("a temporary folder takes folders");
         create(&empty, Language::Python).expect("an empty folder");

@@ -73,6 +73,14 @@ pub enum BuildError {
         /// Why not.
         source: anyhow::Error,
     },
+    /// The contract could not be made into C.
+    #[error("could not make bindings of the world {world} in `wit`")]
+    Bindings {
+        /// The world.
+        world: String,
+        /// Why not.
+        source: anyhow::Error,
+    },
     /// A tool is not there.
     #[error("there is no {tool} here: {hint}")]
     NoTool {

@@ -1,7 +1,8 @@
 //! Makes plugin projects, and turns them into components.
 //!
-//! [`create`] writes a project that builds as it stands. [`build_project`] builds a project's folder: a crate of Rust, or one in JavaScript
-//! or Python, which the tools of the Bytecode Alliance put into a component together with an engine; npm and pip fetch these tools.
+//! [`create`] writes a project that builds as it stands. [`build_project`] builds a project's folder: a crate of Rust; one in JavaScript
+//! or Python, which the tools of the Bytecode Alliance put into a component together with an engine; npm and pip fetch these tools; or one in
+//! C, which clang compiles.
 //!
 //! # Crates
 //! In goes the folder of a crate that exports a plugin, out comes a file: cargo builds the crate for
@@ -14,6 +15,7 @@
 //!
 //! It never runs what it has built; the tools for JavaScript and Python run what stands outside of functions, inside of their sandbox.
 
+mod c;
 mod cargo;
 mod component;
 mod create;
@@ -29,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 pub use create::{CreateError, create};
 pub use error::BuildError;
-pub use project::{Component, Language, build_project};
+pub use project::{Component, Engine, Language, build_project};
 pub use toolchain::Toolchain;
 
 /// How to build.
@@ -99,7 +101,7 @@ fn build_packages(
     let mut built = Vec::with_capacity(packages.len());
     for (package, module) in packages.iter().zip(modules) {
         let module = fs::read(&module).map_err(|source| BuildError::file(&module, source))?;
-        let component = component::encode(&package.name, &module)?;
+        let component = component::encode(&package.name, &module, component::Adapter::None)?;
         let component_path = out_dir.join(format!("{}.wasm", package.name));
         write_whole(&component_path, &component, FileKind::Data)?;
         let (package, size_bytes, toolchain) = (package.name.clone(), component.len(), toolchain.clone());

@@ -1,7 +1,7 @@
 //! A project's folder: what it holds, and so how it is built.
 //!
-//! A crate needs nothing but its `Cargo.toml`. Projects in other languages have a file `hookmill.json`, which names the language, the main
-//! file or module, and the world of the contract.
+//! A crate needs nothing but its `Cargo.toml`. Projects in other languages have a file `hookmill.json`, which names the language (and of
+//! JavaScript the engine), the main file or module, and the world of the contract.
 
 use std::fs;
 use std::io;
@@ -10,21 +10,33 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::create::is_name;
-use crate::{BuildError, Options, build, scripts};
+use crate::{BuildError, Options, build, c, scripts};
 
 /// What describes a project in another language than Rust.
 const DESCRIPTION: &str = "hookmill.json";
 
 /// The languages that projects are written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     /// A crate that uses the SDK.
     Rust,
-    /// JavaScript in QuickJS, by componentize-qjs.
-    Js,
+    /// JavaScript, in one of its engines.
+    Js(Engine),
     /// Python in CPython, by componentize-py.
     Python,
+    /// C with the C library of WASI, by clang.
+    C,
+}
+
+/// The engines that run JavaScript inside of a component.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// By componentize-qjs: 1.6 MB.
+    #[default]
+    QuickJs,
+    /// Firefox's, by componentize-js: 12 MB, and more of what browsers have.
+    StarlingMonkey,
 }
 
 /// A component that was built.
@@ -38,7 +50,7 @@ pub struct Component {
 
 /// `hookmill.json`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written")]
 pub(crate) struct Description {
     /// What the component's file is called: a plugin's name.
     pub(crate) name: String,
@@ -47,6 +59,46 @@ pub(crate) struct Description {
     pub(crate) main: String,
     /// `plugin`, or `configurable-plugin`.
     pub(crate) world: String,
+}
+
+/// `hookmill.json` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    language: LanguageName,
+    engine: Option<Engine>,
+    main: String,
+    world: String,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LanguageName {
+    Rust,
+    Js,
+    Python,
+    C,
+}
+
+impl TryFrom<Written> for Description {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let language = match (written.language, written.engine) {
+            (LanguageName::Js, engine) => Language::Js(engine.unwrap_or_default()),
+            (_, Some(_)) => return Err("`engine` is for the language `js` alone"),
+            (LanguageName::Rust, None) => Language::Rust,
+            (LanguageName::Python, None) => Language::Python,
+            (LanguageName::C, None) => Language::C,
+        };
+        Ok(Self {
+            name: written.name,
+            language,
+            main: written.main,
+            world: written.world,
+        })
+    }
 }
 
 /// Builds the plugin in a project's folder, whatever it is written in.
@@ -61,8 +113,9 @@ pub fn build_project(dir: &Path, options: &Options) -> Result<Component, BuildEr
     let dir = std::path::absolute(dir).map_err(|source| BuildError::file(dir, source))?;
     let path = match description(&dir)? {
         Some(project) => match project.language {
-            Language::Js => scripts::build_js(&dir, &project)?,
+            Language::Js(engine) => scripts::build_js(&dir, &project, engine)?,
             Language::Python => scripts::build_python(&dir, &project)?,
+            Language::C => c::build(&dir, &project)?,
             Language::Rust => build(&dir, options)?.component_path,
         },
         None if dir.join("Cargo.toml").is_file() => build(&dir, options)?.component_path,

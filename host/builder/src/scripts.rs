@@ -7,13 +7,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::project::Description;
+use crate::project::{Description, Engine};
 use crate::{BuildError, FileKind, write_whole};
 
 /// Builds a project in JavaScript, after `npm install` where its tool is not there yet or other packages are named than there are. Tells
 /// where the component lies.
-pub(crate) fn build_js(dir: &Path, project: &Description) -> Result<PathBuf, BuildError> {
-    let tool = dir.join("node_modules/.bin/componentize-qjs");
+pub(crate) fn build_js(dir: &Path, project: &Description, engine: Engine) -> Result<PathBuf, BuildError> {
+    let name = match engine {
+        Engine::QuickJs => "componentize-qjs",
+        Engine::StarlingMonkey => "componentize-js",
+    };
+    let tool = dir.join("node_modules/.bin").join(name);
     let packages = Packages {
         named_by: &["package.json", "package-lock.json"],
         folder: dir.join("node_modules"),
@@ -26,10 +30,18 @@ pub(crate) fn build_js(dir: &Path, project: &Description) -> Result<PathBuf, Bui
     }
     let output = output(dir, project)?;
     let mut componentize = Command::new(&tool);
-    componentize.args(["--wit", "wit", "--world", &project.world, "--js", &project.main]);
-    // Without `--sync` the component is an asynchronous one, which the host does not run.
-    componentize.args(["--module-root", ".", "--sync", "--output"]).arg(&output);
-    run(dir, componentize, "componentize-qjs", "package.json has to name it")?;
+    match engine {
+        // Without `--sync` the component is an asynchronous one, which the host does not run.
+        Engine::QuickJs => componentize.args(["--sync", "--module-root", ".", "--world", &project.world, "--js", &project.main]),
+        // With these features it imports `wasi:http`, which is not offered.
+        Engine::StarlingMonkey => {
+            componentize
+                .arg(&project.main)
+                .args(["--disable", "http", "--disable", "fetch-event", "--world-name", &project.world])
+        }
+    };
+    componentize.args(["--wit", "wit", "-o"]).arg(&output);
+    run(dir, componentize, name, "package.json has to name it")?;
     Ok(output)
 }
 
@@ -118,7 +130,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, BuildError> {
 }
 
 /// Where the component is put: its folder is there then, and it is not.
-fn output(dir: &Path, project: &Description) -> Result<PathBuf, BuildError> {
+pub(crate) fn output(dir: &Path, project: &Description) -> Result<PathBuf, BuildError> {
     let folder = dir.join("build");
     fs::create_dir_all(&folder).map_err(|source| BuildError::file(&folder, source))?;
     let path = folder.join(format!("{}.wasm", project.name));
@@ -129,7 +141,7 @@ fn output(dir: &Path, project: &Description) -> Result<PathBuf, BuildError> {
 }
 
 /// Runs a tool to its end, which is the author's own command in the foreground: what it says to people goes to stderr.
-fn run(dir: &Path, mut command: Command, tool: &str, hint: &'static str) -> Result<(), BuildError> {
+pub(crate) fn run(dir: &Path, mut command: Command, tool: &str, hint: &'static str) -> Result<(), BuildError> {
     let status = command.current_dir(dir).stdin(Stdio::null()).stdout(io::stderr()).status();
     match status {
         Ok(status) if status.success() => Ok(()),

@@ -1,11 +1,13 @@
 //! The files of a new project, by language. They stand in this program: the templates, the contract, the SDK's sources, sample events.
 
-use crate::Language;
+use crate::{Engine, Language};
 
 /// What a template says where the project's name shall stand.
 const NAME: &str = "{{name}}";
 /// Where the version of the SDK shall stand.
 const VERSION: &str = "{{version}}";
+/// Where the engine of JavaScript shall stand, the tool that makes components with it, and the version of that tool.
+const ENGINE: [&str; 3] = ["{{engine}}", "{{tool}}", "{{tool version}}"];
 
 /// The contract.
 const WIT: &str = include_str!("../../../../wit/hookmill-plugin.wit");
@@ -57,6 +59,14 @@ const PYTHON: Files = templates! { "python":
     "README.md" from "README.md",
 };
 
+const C: Files = templates! { "c":
+    "hookmill.json" from "hookmill.json",
+    "plugin.c" from "plugin.c",
+    "hookmill.c" from "hookmill.c",
+    "hookmill.h" from "hookmill.h",
+    "README.md" from "README.md",
+};
+
 /// The SDK, but for its tests, which read files of this repository.
 const SDK: Files = sources! {
     "arena.rs",
@@ -85,10 +95,11 @@ const SDK_TESTS: (&str, &str) = (
 pub(crate) fn of(language: Language, name: &str) -> Vec<(&'static str, String)> {
     let (templates, wit, ignored) = match language {
         Language::Rust => (RUST, "sdk/wit/hookmill-plugin.wit", "/target/\n*.wasm\n"),
-        Language::Js => (JS, "wit/hookmill-plugin.wit", "/node_modules/\n/build/\n*.wasm\n"),
+        Language::Js(_) => (JS, "wit/hookmill-plugin.wit", "/node_modules/\n/build/\n*.wasm\n"),
         Language::Python => (PYTHON, "wit/hookmill-plugin.wit", "/.venv/\n/build/\n__pycache__/\n*.wasm\n"),
+        Language::C => (C, "wit/hookmill-plugin.wit", "/build/\n*.wasm\n"),
     };
-    let filled = |(path, text): &(&'static str, &str)| (*path, text.replace(NAME, name).replace(VERSION, env!("CARGO_PKG_VERSION")));
+    let filled = |(path, text): &(&'static str, &str)| (*path, filled(text, language, name));
     let as_it_is = |(path, text): &(&'static str, &str)| (*path, (*text).to_owned());
     let mut files: Vec<_> = templates.iter().map(filled).collect();
     files.extend(EVENTS.iter().map(as_it_is));
@@ -99,6 +110,20 @@ pub(crate) fn of(language: Language, name: &str) -> Vec<(&'static str, String)> 
         files.push(("Cargo.lock", lock()));
     }
     files
+}
+
+fn filled(template: &str, language: Language, name: &str) -> String {
+    let mut text = template.replace(NAME, name).replace(VERSION, env!("CARGO_PKG_VERSION"));
+    if let Language::Js(engine) = language {
+        let values = match engine {
+            Engine::QuickJs => ["quickjs", "componentize-qjs", "0.4.5"],
+            Engine::StarlingMonkey => ["starlingmonkey", "@bytecodealliance/componentize-js", "0.23.0"],
+        };
+        for (mark, value) in ENGINE.into_iter().zip(values) {
+            text = text.replace(mark, value);
+        }
+    }
+    text
 }
 
 /// The lock file without the packages of this repository; cargo adds the project's own.
@@ -172,11 +197,12 @@ mod tests {
 
     #[test]
     fn names_are_filled_in() {
-        for language in [Language::Rust, Language::Js, Language::Python] {
+        let engines = [Engine::QuickJs, Engine::StarlingMonkey].map(Language::Js);
+        for language in [Language::Rust, Language::Python, Language::C].into_iter().chain(engines) {
             let files = of(language, "my-plugin");
             assert!(files.iter().any(|(_, content)| content.contains("my-plugin")), "{language:?}");
             for (path, content) in files {
-                assert!(!content.contains(NAME) && !content.contains(VERSION), "{path}");
+                assert!(!content.contains("{{"), "{path}");
             }
         }
     }

@@ -1,4 +1,4 @@
-// What an answer is made of, and a console, which the engine does not have: its lines stand in the run's log.
+// What an answer is made of, and a console where the engine has none: its lines stand in the run's log.
 
 import { debug, error, info, warn } from 'hookmill:plugin/log@1.0.0';
 
@@ -20,7 +20,7 @@ export const bytes = (value) => ({ tag: 'bytes', val: value });
 
 const line = (values) => values.map((value) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value)))).join(' ');
 
-globalThis.console = {
+globalThis.console ??= {
   debug: (...values) => debug(line(values)),
   log: (...values) => info(line(values)),
   info: (...values) => info(line(values)),

@@ -16,6 +16,9 @@ pub(crate) struct New {
     /// What it is written in
     #[arg(long, value_enum, default_value = "rust")]
     lang: Language,
+    /// The engine of a plugin in JavaScript
+    #[arg(long, value_enum)]
+    engine: Option<Engine>,
 }
 
 /// The languages, as the command line names them.
@@ -27,14 +30,32 @@ enum Language {
     Js,
     /// Python
     Python,
+    /// C
+    C,
+}
+
+/// The engines of JavaScript, as the command line and `hookmill.json` name them.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+#[value(rename_all = "lower")]
+enum Engine {
+    /// Small, and quick to call
+    #[default]
+    QuickJs,
+    /// Firefox's: large, with more of what browsers have
+    StarlingMonkey,
 }
 
 impl New {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let language = match self.lang {
-            Language::Rust => hookmill_builder::Language::Rust,
-            Language::Js => hookmill_builder::Language::Js,
-            Language::Python => hookmill_builder::Language::Python,
+        let language = match (self.lang, self.engine) {
+            (Language::Js, engine) => hookmill_builder::Language::Js(match engine.unwrap_or_default() {
+                Engine::QuickJs => hookmill_builder::Engine::QuickJs,
+                Engine::StarlingMonkey => hookmill_builder::Engine::StarlingMonkey,
+            }),
+            (_, Some(_)) => anyhow::bail!("--engine is for JavaScript alone: --lang js"),
+            (Language::Rust, None) => hookmill_builder::Language::Rust,
+            (Language::Python, None) => hookmill_builder::Language::Python,
+            (Language::C, None) => hookmill_builder::Language::C,
         };
         hookmill_builder::create(&self.folder, language)?;
         let mut screen = Screen::stdout();
