@@ -9,6 +9,7 @@ mod disk;
 mod hostile;
 mod integrations;
 mod kill;
+mod languages;
 mod neighbours;
 mod parts;
 mod payloads;

@@ -160,6 +160,32 @@ fn wheel(folder: &Path) {
 }
 
 #[test]
+fn a_new_c_project_builds() {
+    let files = Files::new();
+    let folder = made(&files, "c");
+    let told = runs(&files, &folder);
+    assert_eq!(told["log"], json!(["stdout: total 152.11"]));
+}
+
+#[test]
+fn the_engine_of_javascript_is_chosen() {
+    let files = Files::new();
+    let folder = files.path().join("mine");
+    let new = |language: &str| {
+        let (language, engine) = (["--lang", language], ["--engine", "starlingmonkey"]);
+        plugin(["new", folder.to_str().expect("plain")].into_iter().chain(language).chain(engine))
+    };
+    assert_eq!(new("python").expect(1), "");
+    new("js").expect(0);
+    let read = |name: &str| -> Value { serde_json::from_slice(&std::fs::read(folder.join(name)).expect("a file")).expect("JSON") };
+    assert_eq!(read("hookmill.json")["engine"], "starlingmonkey");
+    assert_eq!(
+        read("package.json")["devDependencies"],
+        json!({"@bytecodealliance/componentize-js": "0.23.0"})
+    );
+}
+
+#[test]
 fn what_is_missing_is_said_in_a_line() {
     let files = Files::new();
     let folder = made(&files, "js");
@@ -167,6 +193,7 @@ fn what_is_missing_is_said_in_a_line() {
         let said = Said::from(
             command(["build".as_ref(), folder.as_os_str()])
                 .env("PATH", path)
+                .env_remove("WASI_SDK_PATH")
                 .output()
                 .expect("the binary starts"),
         );
@@ -193,6 +220,18 @@ fn what_is_missing_is_said_in_a_line() {
     )
     .expect("written");
     assert!(built(&folder, "").contains("hookmill.json: at /name: `../../x` is no plugin's name"));
+    std::fs::write(
+        folder.join("hookmill.json"),
+        r#"{"name": "a", "language": "c", "main": "a.c", "world": "plugin"}"#,
+    )
+    .expect("written");
+    assert!(built(&folder, "").contains("there is no clang with a C library"));
+    std::fs::write(
+        folder.join("hookmill.json"),
+        r#"{"name": "a", "language": "c", "engine": "quickjs", "main": "a.c", "world": "plugin"}"#,
+    )
+    .expect("written");
+    assert!(built(&folder, "").contains("`engine` is for the language `js` alone"));
     assert!(built(&folder.join("events"), "").contains("holds no plugin"));
     assert!(built(&folder.join("nowhere"), "").contains("there is no folder"));
 

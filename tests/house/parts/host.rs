@@ -203,6 +203,20 @@ pub fn command(folder: &Path, options: &Options) -> Command {
     command
 }
 
+/// Copies a folder with all that is in it; what lies there already is overwritten, or stays.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let place = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &place);
+        } else {
+            std::fs::copy(entry.path(), place).expect("copied");
+        }
+    }
+}
+
 fn shows_log() -> bool {
     std::env::var_os("HOOKMILL_TEST_LOG").is_some()
 }

@@ -5,6 +5,7 @@ pub mod client;
 pub mod clock;
 pub mod components;
 pub mod host;
+pub mod languages;
 pub mod looks;
 pub mod receiver;
 pub mod river;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{frozen, version};
 use crate::parts::client::Client;
 use crate::parts::components::{FLATTEN, PASSTHROUGH, probe, wasi, wat};
-use crate::parts::host::{Host, Options, text};
+use crate::parts::host::{Host, Options, copy, text};
 use crate::parts::receiver::Receiver;
 
 /// All plugins that are here, each with what it is asked for.
@@ -45,19 +45,6 @@ async fn integrations(tenant: &Client, receiver: &Receiver) -> Vec<String> {
         made.push(text(&tenant.post("/integrations", &body).await.expect(201), "/id").to_owned());
     }
     made
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let place = to.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() {
-            copy(&entry.path(), &place);
-        } else {
-            std::fs::copy(entry.path(), place).expect("copied");
-        }
-    }
 }
 
 /// A folder with events that are owed is copied twice: three processes make the same of them, each for itself.

@@ -1,0 +1,57 @@
+//! Guests that are written in other languages than Rust: each is a new project of its language with another main file, built as its author
+//! would build it.
+//!
+//! Their folders stay in the target folder, with what npm and pip have fetched into them.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::{fs, thread};
+
+use bytes::Bytes;
+use hookmill_builder::{Engine, Language, Options, build_project, create};
+
+use super::host::copy;
+
+/// What each guest is called, what it is written in, and its main file.
+const SOURCES: [(&str, Language, &str, &str); 4] = [
+    ("quickjs", Language::Js(Engine::QuickJs), "plugin.js", JAVASCRIPT),
+    ("starlingmonkey", Language::Js(Engine::StarlingMonkey), "plugin.js", JAVASCRIPT),
+    ("python", Language::Python, "app.py", include_str!("../../guests/python/app.py")),
+    ("c", Language::C, "plugin.c", include_str!("../../guests/c/plugin.c")),
+];
+
+const JAVASCRIPT: &str = include_str!("../../guests/js/plugin.js");
+
+/// What the packages of a project are named in: another one wants others.
+const MANIFESTS: [&str; 2] = ["package.json", "requirements.txt"];
+
+/// All of them by name, built once for all tests.
+pub fn foreign() -> &'static [(&'static str, Bytes)] {
+    static BUILT: OnceLock<Vec<(&str, Bytes)>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        thread::scope(|scope| {
+            let builds = SOURCES.map(|(name, language, main, source)| scope.spawn(move || (name, built(name, language, main, source))));
+            builds.into_iter().map(|build| build.join().expect("the guest builds")).collect()
+        })
+    })
+}
+
+fn built(name: &str, language: Language, main: &str, source: &str) -> Bytes {
+    let temporary = tempfile::tempdir().expect("a temporary folder");
+    let project = temporary.path().join(name);
+    create(&project, language).expect("a new project");
+    fs::write(project.join(main), source).expect("its main file is written");
+    let folder = folder().join(name);
+    let read = |folder: &Path| MANIFESTS.map(|manifest| fs::read(folder.join(manifest)).ok());
+    if folder.exists() && read(&folder) != read(&project) {
+        fs::remove_dir_all(&folder).expect("it is the tests' own");
+    }
+    copy(&project, &folder);
+    let built = build_project(&folder, &Options::default()).unwrap_or_else(|error| panic!("{name}: {:#}", anyhow::Error::from(error)));
+    fs::read(built.path).expect("it was just built").into()
+}
+
+/// Where they are built, in the target folder.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests")
+}
