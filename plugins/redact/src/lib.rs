@@ -12,8 +12,10 @@
 //! - `drop` takes a member out of its object, or an element out of its list, with the comma that belongs to it. Positions
 //!   in pointers are those in the list as it was posted.
 //! - `mask` puts a string in place of the value, whatever that was: `replacement`, and behind it the last `keep_last`
-//!   characters of a string or digits of a number. They are kept only where at least as many are hidden, so that a short
-//!   value is not given away; of other values nothing is ever kept.
+//!   letters and digits of a string or a number. They are kept only where at least as many are hidden, so that a short value
+//!   is not given away. What does not identify a value neither counts as hidden nor is kept: signs, points,
+//!   spaces and the like, zeros in front, a number's exponent. So `-7` and `0.57` are hidden whole. Of other values nothing is
+//!   ever kept.
 //!
 //! # Nothing leaks
 //! - Each pointer means every place that it leads to: a key that stands twice is redacted twice, and keys are compared by

@@ -121,31 +121,41 @@ impl Redactor<'_> {
 /// Writes a string that stands for a value.
 fn push_mask(out: &mut String, replacement: &str, value: &str, keep_last: usize) {
     push_string(out, replacement);
-    let kept = kept(value, keep_last);
-    if !kept.is_empty() {
-        // In front of the closing quote; what is kept is written as it was.
-        out.pop();
-        out.push_str(kept);
-        out.push('"');
+    // In front of the closing quote; what is kept is written as it was.
+    out.pop();
+    push_kept(out, value, keep_last);
+    out.push('"');
+}
+
+/// Writes the last of the characters that identify a string or a number; nothing unless as many stay hidden.
+fn push_kept(out: &mut String, value: &str, keep_last: usize) {
+    if keep_last == 0 {
+        return;
+    }
+    let identifying = identifying(value);
+    let count = identifying.clone().count();
+    if count / 2 >= keep_last {
+        identifying.skip(count - keep_last).for_each(|written| out.push_str(written));
     }
 }
 
-/// The last characters of a string or a number, as they are written; nothing unless as many stay hidden.
-fn kept(value: &str, keep_last: usize) -> &str {
+/// The characters that identify a string or a number, as they are written: letters and digits, but for zeros in front and a
+/// number's exponent. All else hides nothing: who sees the digits of `-7` or `0.57` knows what matters.
+fn identifying(value: &str) -> impl Iterator<Item = &str> + Clone {
     let inside = match value.as_bytes().first() {
         Some(b'"') => value
             .strip_prefix('"')
             .and_then(|value| value.strip_suffix('"'))
             .unwrap_or_default(),
-        Some(b'-' | b'0'..=b'9') => value,
+        Some(b'-' | b'0'..=b'9') => value.split(['e', 'E']).next().unwrap_or_default(),
         _ => "",
     };
-    let count = Chars::new(inside).count();
-    if keep_last == 0 || count / 2 < keep_last {
-        return "";
-    }
-    let from = Chars::new(inside).nth(count - keep_last).map_or(inside.len(), |(at, _)| at);
-    inside.get(from..).unwrap_or_default()
+    let ends = Chars::new(inside).skip(1).map(|(at, _)| at).chain([inside.len()]);
+    Chars::new(inside)
+        .zip(ends)
+        .filter(|((_, char), _)| char.is_alphanumeric())
+        .skip_while(|((_, char), _)| *char == '0')
+        .map(|((at, _), end)| inside.get(at..end).unwrap_or_default())
 }
 
 impl fmt::Display for RedactError {

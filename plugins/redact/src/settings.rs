@@ -13,7 +13,7 @@ const POINTER: &str = "^/data(/([^/~]|~[01])*){1,31}$";
 /// The longest replacement, in characters.
 const REPLACEMENT_CHARS_MAX: usize = 64;
 
-/// The greatest part of a value that may be kept, in characters.
+/// The greatest part of a value that may be kept, in letters and digits.
 const KEEP_LAST_MAX: usize = 64;
 
 /// A configuration that is in order.
@@ -47,7 +47,7 @@ pub(crate) enum Hiding {
     Mask {
         /// What the string says.
         replacement: String,
-        /// How many characters of the value follow, if it is long enough.
+        /// How many letters and digits of the value follow, if it has enough of them.
         keep_last: usize,
     },
 }
@@ -93,8 +93,9 @@ struct MaskRule {
     #[schemars(title = "Replacement", length(max = REPLACEMENT_CHARS_MAX))]
     #[serde(default = "stars")]
     replacement: String,
-    /// How many of the last characters of a string or a number follow the replacement. Values that are not at least twice
-    /// as long are hidden whole.
+    /// How many of the last letters and digits of a string or a number follow the replacement. Values that have not at least
+    /// twice as many are hidden whole. Nothing else of a value counts or is shown: no signs, points, spaces, zeros in front
+    /// or exponents.
     #[schemars(title = "Keep last", range(max = KEEP_LAST_MAX))]
     #[serde(default)]
     keep_last: usize,

@@ -143,7 +143,7 @@ fn values_of_every_type_are_masked() {
 }
 
 #[test]
-fn the_last_characters_are_kept_where_as_many_are_hidden() {
+fn the_last_letters_and_digits_are_kept_where_as_many_are_hidden() {
     #[track_caller]
     fn keep(value: &str, keep_last: usize, expected: &str) {
         let config = mask("/data/x", &format!(r#", "keep_last": {keep_last}"#));
@@ -156,19 +156,34 @@ fn the_last_characters_are_kept_where_as_many_are_hidden() {
     keep(r#""""#, 4, r#""***""#);
     keep(r#""123""#, 0, r#""***""#);
     keep("12345678", 4, r#""***5678""#);
-    keep("-1.5", 2, r#""***.5""#);
-    keep("-1.5", 3, r#""***""#);
+    keep("-12345.678", 4, r#""***5678""#);
+    keep("-1234567.8e-9", 4, r#""***5678""#);
+    // What does not identify hides nothing: signs, points, zeros in front, exponents.
+    keep("-7", 1, r#""***""#);
+    keep("0.57", 2, r#""***""#);
+    keep("-1.5", 2, r#""***""#);
+    keep("-0.0057", 1, r#""***7""#);
+    keep("57E+10", 2, r#""***""#);
+    keep("-0.00", 1, r#""***""#);
     keep("false", 1, r#""***""#);
     keep("null", 1, r#""***""#);
     keep("[1,2,3,4]", 1, r#""***""#);
     keep(r#"{"a":12345678}"#, 1, r#""***""#);
     // Characters, however they are written; what is kept stays written so.
+    // Spaces and separators neither hide nor are kept.
+    keep(r#""BE90 2900 5080 0032""#, 4, r#""***0032""#);
+    keep(r#""BE90-2900.5080/0032 ""#, 6, r#""***800032""#);
+    keep(r#""+1 (7) - ""#, 1, r#""***7""#);
+    keep(r#""- - - - 7""#, 1, r#""***""#);
+    keep(r#""0.57""#, 2, r#""***""#);
+    keep(r#""\u0030057""#, 2, r#""***""#);
+    keep(r#""0""#, 1, r#""***""#);
     keep(r#""éé\u00e9é""#, 2, r#""***\u00e9é""#);
-    keep(r#""\ud83d\ude00\ud83d\ude01""#, 1, r#""***\ud83d\ude01""#);
-    keep(r#""\ud83d\ude00""#, 1, r#""***""#);
-    keep(r#""ab\\\"""#, 2, r#""***\\\"""#);
-    keep(r#""a\n\t\u0000""#, 1, r#""***\u0000""#);
-    keep(r#""\ud83dx""#, 1, r#""***x""#);
+    keep(r#""\ud835\udd0d\ud835\udd0e""#, 1, r#""***\ud835\udd0e""#);
+    keep(r#""\ud835\udd0d""#, 1, r#""***""#);
+    keep(r#""a\n\"b\u0000""#, 1, r#""***b""#);
+    keep(r#""\ud83d\ude00\ud83d\ude01""#, 1, r#""***""#);
+    keep(r#""\ud83dx""#, 1, r#""***""#);
 }
 
 #[test]

@@ -177,25 +177,34 @@ fn write<'a>(tree: &'a Tree, rules: &[Rule], path: &mut Vec<&'a str>, out: &mut 
     out.push(if *is_object { '}' } else { ']' });
 }
 
-/// Whole values only are masked here: at most one character is kept, and the marker has more.
+/// What a masked value becomes; at most one character is kept here, and no number that identifies has an exponent.
 fn masked(value: &Tree, keep_last: usize) -> String {
     let Tree::Leaf(text) = value else { return r#""***""#.to_owned() };
-    let is_kept = text.starts_with(['"', '-']) || text.starts_with(|first: char| first.is_ascii_digit());
-    let inside = text.trim_matches('"');
     let meant: String = match Json::new(text.as_str()).expect("JSON").to_text() {
         Some(meant) => meant,
-        None => inside.to_owned(),
+        None if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
+            text.split('e').next().unwrap_or_default().to_owned()
+        }
+        None => String::new(),
     };
-    if keep_last == 0 || !is_kept || meant.chars().count() < 2 {
+    let identifying: String = meant.chars().filter(|char| char.is_alphanumeric()).collect();
+    let identifying = identifying.trim_start_matches('0');
+    if keep_last == 0 || identifying.chars().count() < 2 {
         return r#""***""#.to_owned();
     }
-    // The last character, in whatever way it is written: the shortest end that means it.
-    let last = meant.chars().last().expect("it has two").to_string();
-    let end = (0..inside.len()).rev().filter_map(|from| inside.get(from..)).find(|end| {
-        let means = Json::new(format!("\"{end}\"")).ok().and_then(|json| json.to_text());
-        means.as_ref() == Some(&last)
-    });
-    format!("\"***{}\"", end.expect("some end means it"))
+    let last = identifying.chars().last().expect("it has two");
+    let behind = meant.rsplit(last).next().unwrap_or_default();
+    let (rest, _) = cut_off(text.trim_matches('"'), behind);
+    let (_, kept) = cut_off(rest, &last.to_string());
+    format!("\"***{kept}\"")
+}
+
+/// Parts the inside of a string in two, the second of which means this: the shortest end that does.
+fn cut_off<'a>(inside: &'a str, meant: &str) -> (&'a str, &'a str) {
+    let ends = (0..=inside.len()).rev().filter_map(|at| inside.split_at_checked(at));
+    let means = |end: &str| Json::new(format!("\"{end}\"")).ok().and_then(|json| json.to_text());
+    let mut fitting = ends.filter(|(_, end)| means(end).as_deref() == Some(meant));
+    fitting.next().expect("some end means it")
 }
 
 /// All that a receiver could read in JSON, keys that stand twice as well: strings unescaped, one after the other.
