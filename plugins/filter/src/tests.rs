@@ -113,6 +113,19 @@ fn order_is_of_numbers_and_of_strings_that_are_numbers() {
         r#""less_than": 12345678901234567890.1, "greater_than": 12345678901234567889.9"#,
         true,
     );
+    // However its characters are written, a string means the same number.
+    let event = Event::example(
+        "document_predict",
+        r#"{"id": "1", "amount": "\u0031000", "sign": "\u002d1\u002e5"}"#,
+    );
+    assert_eq!(
+        run(&event, r#"{"pointer": "/data/amount", "at_least": 1000, "at_most": 1000}"#),
+        "deliver"
+    );
+    assert_eq!(
+        run(&event, r#"{"pointer": "/data/sign", "at_least": -1.5, "at_most": -1.5}"#),
+        "deliver"
+    );
     for other in ["t", "yes", "none", "list", "object"] {
         at(other, r#""less_than": 1e99"#, false);
         at(other, r#""at_least": -1e99"#, false);

@@ -41,8 +41,11 @@ impl<'a> Found<'a> {
 
     /// How it compares with a number; none where it is none, nor a string that is one.
     pub(crate) fn compare(self, with: &Number) -> Option<Ordering> {
-        let number = Decimal::read(self.0).or_else(|| Decimal::read(self.inside()?))?;
-        Some(number.cmp(&with.decimal()))
+        let with = with.decimal();
+        match Decimal::read(self.0) {
+            Some(number) => Some(number.cmp(&with)),
+            None => Decimal::read(&self.string()?).map(|number| number.cmp(&with)),
+        }
     }
 
     /// What it means, if it is a string.
