@@ -78,6 +78,7 @@ mod json;
 pub mod log;
 mod plugin;
 mod request;
+mod whole;
 
 pub use config::schema;
 pub use event::{Content, Event};

@@ -83,10 +83,11 @@ async fn redact_hides_what_it_is_told_and_leaves_every_other_byte() {
     let host = Host::start();
     let tenant = host.organization("contractfit1").await;
     let receiver = Receiver::start().await;
+    // A number is whole however it is written: to the schema, and so to the plugin.
     let config = json!({
         "drop": [{"pointer": "/data/text"}, {"pointer": "/data/prediction/lines"}],
         "mask": [
-            {"pointer": "/data/*/annotations/IBAN/*/value", "keep_last": 4, "required": true},
+            {"pointer": "/data/*/annotations/IBAN/*/value", "keep_last": 4.0, "required": true},
             {"pointer": "/data/*/annotations/IBAN/*/text", "replacement": "[hidden]"},
         ],
     });

@@ -83,6 +83,7 @@ const SDK: Files = sources! {
     "log.rs",
     "plugin.rs",
     "request.rs",
+    "whole.rs",
 };
 
 /// The module of the SDK's tests is named by `documents/mod.rs`.
