@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::problem::FieldError;
 
 /// The deepest nesting of JSON that is kept as text: what reads it later has its limits too.
-pub(crate) const DEPTH_MAX: usize = 100;
+pub(crate) const DEPTH_MAX: usize = hookmill_domain::config::DEPTH_MAX;
 
 /// A JSON object whose fields are taken one after the other. What is left at the end was not expected.
 #[derive(Debug)]
@@ -106,6 +106,11 @@ impl<'a> Given<'a> {
     /// Where it stands.
     pub(crate) fn pointer(&self) -> &str {
         &self.pointer
+    }
+
+    /// Its JSON, as it was sent.
+    pub(crate) fn raw(&self) -> &'a RawValue {
+        self.raw
     }
 
     /// Its JSON text, as it was sent.

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod api_key;
 pub mod clock;
+pub mod config;
 pub mod difference;
 pub mod digest;
 pub mod event;

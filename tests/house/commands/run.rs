@@ -275,6 +275,9 @@ fn configurations_are_judged_by_the_schema() {
     assert!(said.err.contains("/plugin_config/fields: "), "{}", said.err);
     let said = ran(&files, FLATTEN, PREDICT, &["--plugin-config", "{"]);
     assert!(said.err.contains("is not JSON"), "{}", said.err);
+    let said = ran(&files, PASSTHROUGH, TEXT, &["--config", r#"{"a": {"b": 1, "b": 1}}"#]);
+    assert_eq!(said.expect(1), "");
+    assert!(said.err.contains("/plugin_config/a/b: is given more than once"), "{}", said.err);
 
     let config = ["--plugin-config", r#"{"review_below": 99}"#, "--json"];
     let said = ran(&files, FLATTEN, PREDICT, &config);

@@ -112,6 +112,15 @@ async fn what_is_wrong_with_an_integration_is_named() {
             "/plugin_config/review_below",
         ),
         (r#""plugin":"flatten","plugin_config":5"#, "/plugin_config"),
+        (
+            r#""plugin":"flatten","plugin_config":{"review_below":60,"review_below":60}"#,
+            "/plugin_config/review_below",
+        ),
+        (
+            r#""plugin":"filter","plugin_config":{"deliver_if":{"pointer":"/data/id","at_least":1e400}}"#,
+            "/plugin_config/deliver_if/at_least",
+        ),
+        (r#""plugin_config":{"a":[{"b":1,"\u0062":1}]}"#, "/plugin_config/a/0/b"),
         (r#""retry":5"#, "/retry"),
         (r#""retry":{}"#, "/retry/delays_ms"),
         (r#""retry":{"delays_ms":[1],"jitter":true}"#, "/retry/jitter"),
@@ -184,6 +193,8 @@ async fn what_is_wrong_with_an_integration_is_named() {
         (r#"{"retry":{"delays_ms":[-1]}}"#, 422, "/retry/delays_ms/0"),
         (r#"{"plugin":"nobody"}"#, 422, "/plugin"),
         (r#"{"pause":true}"#, 422, "/pause"),
+        (r#"{"plugin_config":{"a":[{"b":1,"b":1}]}}"#, 422, "/plugin_config/a/0/b"),
+        (r#"{"plugin_config":{"a":{"b":1e400}}}"#, 422, "/plugin_config/a/b"),
     ] {
         refused(&tenant, "PATCH", &path, &[(body, status, place)]).await;
     }

@@ -1,6 +1,7 @@
 //! Reading an integration's JSON, new or merged with a change, into a draft that is valid by its types. Whatever is wrong is named by its
 //! pointer. Whether a plugin is there, takes its configuration, and may reach its targets, is the river's to say.
 
+use hookmill_domain::config;
 use hookmill_domain::event::Kinds;
 use hookmill_domain::integration::{Draft, LiveTarget};
 use hookmill_domain::limits::Limits;
@@ -58,10 +59,7 @@ fn draft(mut form: Form<'_>, kinds: &Kinds, limits: &Limits, old: Option<&Draft>
     let enabled = form.take("enabled").map(|given| given.flag()).transpose()?.unwrap_or(true);
     let paused = form.take("paused").map(|given| given.flag()).transpose()?.unwrap_or(false);
     let plugin = form.take("plugin").map(|given| plugin(&given)).transpose()?;
-    let config = form
-        .take("plugin_config")
-        .map(|given| given.kept_json(limits.plugin.config_bytes_max))
-        .transpose()?;
+    let config = form.take("plugin_config").map(|given| plugin_config(&given, limits)).transpose()?;
     let retry = form.take("retry").map(|given| schedule(&given)).transpose()?;
     let timeout_ms = form
         .take("timeout_ms")
@@ -147,6 +145,15 @@ fn plugin(given: &Given<'_>) -> Result<(PluginName, Option<u32>), FieldError> {
     match version.map(|version| number(version).ok_or(())).transpose() {
         Ok(version) => Ok((name, version)),
         Err(()) => Err(given.wrong("what follows the @ is a version's number, from 1")),
+    }
+}
+
+/// JSON that is kept as text, and that every plugin reads the same.
+fn plugin_config<'a>(given: &Given<'a>, limits: &Limits) -> Result<&'a str, FieldError> {
+    let text = given.kept_json(limits.plugin.config_bytes_max)?;
+    match config::check(given.raw()) {
+        Ok(()) => Ok(text),
+        Err(bad) => Err(FieldError::body(format!("{}{}", given.pointer(), bad.pointer), bad.message)),
     }
 }
 

@@ -36,7 +36,7 @@ fn the_documented_example() {
 fn what_it_may_add() {
     let draft = read(&format!(
         r#"{{{LEAST},"header":{{"X":"1"}},"targets":{{"z":{{"target":"10.0.0.1"}},"a":{{"url":"http://b.example","headers":{{"Y":"2"}}}}}},
-            "plugin":"flatten@12","plugin_config":{{ "a":1e400,"a":1.10 }},"retry":{{"delays_ms":[0,1000]}},"timeout_ms":1,
+            "plugin":"flatten@12","plugin_config":{{ "a":1e300,"b":1.10 }},"retry":{{"delays_ms":[0,1000]}},"timeout_ms":1,
             "inboxes":["i"],"projects":["p"],"enabled":false,"paused":true,"description":"d","metadata":{{"a": 1}}}}"#
     ));
     let draft = draft.expect("an integration");
@@ -47,7 +47,7 @@ fn what_it_may_add() {
         .collect();
     assert_eq!(names, [None, Some("z"), Some("a")], "in the order of the body");
     assert_eq!(draft.targets[1].url.as_str(), "http://10.0.0.1/");
-    assert_eq!(&*draft.config, r#"{ "a":1e400,"a":1.10 }"#);
+    assert_eq!(&*draft.config, r#"{ "a":1e300,"b":1.10 }"#);
     assert_eq!(
         draft.plugin.as_ref().map(|(name, version)| (name.as_str(), *version)),
         Some(("flatten", Some(12)))
@@ -175,6 +175,14 @@ fn what_it_may_not_add() {
     refused(
         &format!(r#""plugin_config":"{}""#, "x".repeat(64 * 1024)),
         expect!["/plugin_config: has 65538 bytes; it may have 65536"],
+    );
+    refused(
+        r#""plugin_config":{"mask":[{"keep_last":4,"keep_last":2}]}"#,
+        expect!["/plugin_config/mask/0/keep_last: is given more than once"],
+    );
+    refused(
+        r#""plugin_config":{"at_least":1e400}"#,
+        expect!["/plugin_config/at_least: is a number that is too large: a 64-bit floating-point number holds up to about 1.8e308"],
     );
     refused(
         r#""target_gone":true"#,

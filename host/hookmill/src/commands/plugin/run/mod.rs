@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use bytes::Bytes;
 use clap::Args;
+use hookmill_domain::config;
 use hookmill_domain::event::Kinds;
 use hookmill_domain::ids::{EventId, IntegrationId, Salt};
 use hookmill_domain::integration::{Draft, Facts, LiveTarget, PluginRef};
@@ -176,7 +177,7 @@ impl Run {
         let (kinds, limits) = (Kinds::default().with(kinds.into_iter().chain(self.kind.clone())), limits.plugin);
         let events = self.event.as_deref().context("no file of events is named")?;
         let events = events::read(events, &kinds)?;
-        let config = config(&self.plugin_config, &limits)?;
+        let config = plugin_config(&self.plugin_config, &limits)?;
         let setting = self.setting(&kinds, &config)?;
         Ok(Task {
             events,
@@ -232,8 +233,8 @@ fn draft<'a>(events: Vec<Kind>, targets: impl Iterator<Item = Option<&'a TargetN
     })
 }
 
-/// `plugin_config` as a call gets it.
-fn config(given: &str, limits: &PluginLimits) -> anyhow::Result<String> {
+/// `plugin_config` as a call gets it. Refuses what a host refuses, whatever the plugin.
+fn plugin_config(given: &str, limits: &PluginLimits) -> anyhow::Result<String> {
     let text = match given.strip_prefix('@') {
         Some(file) => std::fs::read_to_string(file).with_context(|| format!("can not read {file}"))?,
         None => given.to_owned(),
@@ -244,6 +245,7 @@ fn config(given: &str, limits: &PluginLimits) -> anyhow::Result<String> {
         "the configuration has more than {bytes_max} bytes"
     );
     let json: &RawValue = serde_json::from_str(&text).context("the configuration is not JSON")?;
+    config::check(json).map_err(|bad| anyhow::anyhow!("/plugin_config{}: {bad}", bad.pointer))?;
     Ok(json.get().to_owned())
 }
 
