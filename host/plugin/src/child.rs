@@ -14,10 +14,17 @@ use crate::engine;
 use crate::schema::{self, Question};
 use crate::seal::seal;
 
-/// How many steps of niceness the child takes, so that deliveries go before compiling.
-const NICENESS: i32 = 10;
 /// File descriptors of the child: its three pipes, and a few for the moment in which the linker or the engine looks at the machine.
 const FILES_MAX: u64 = 16;
+/// How many times its CPU time a child may take on a busy machine.
+const WALL_FACTOR: u64 = 10;
+/// The same for one that stands back behind everything else.
+const WALL_FACTOR_AHEAD: u64 = 100;
+
+/// How many steps of niceness a child takes, so that deliveries go before compiling.
+pub(crate) const NICENESS: u64 = 10;
+/// The same for what nobody waits for: the most there is.
+pub(crate) const NICENESS_AHEAD: u64 = 19;
 
 /// The longest message of a child, on standard error.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 4096;
@@ -47,12 +54,24 @@ pub(crate) struct ChildLimits {
     pub(crate) cpu_seconds: u64,
     pub(crate) memory_bytes: u64,
     pub(crate) input_bytes_max: u64,
+    /// How many steps it stands back behind the host's other work.
+    pub(crate) niceness: u64,
 }
 
 impl ChildLimits {
+    /// How long the child may take, whatever else the machine does.
+    pub(crate) fn wall_seconds(&self) -> u64 {
+        let factor = if self.niceness < NICENESS_AHEAD {
+            WALL_FACTOR
+        } else {
+            WALL_FACTOR_AHEAD
+        };
+        self.cpu_seconds.saturating_mul(factor)
+    }
+
     /// As the arguments after the job's name.
-    pub(crate) fn args(&self) -> [String; 3] {
-        [self.cpu_seconds, self.memory_bytes, self.input_bytes_max].map(|limit| limit.to_string())
+    pub(crate) fn args(&self) -> [String; 4] {
+        [self.cpu_seconds, self.memory_bytes, self.input_bytes_max, self.niceness].map(|limit| limit.to_string())
     }
 }
 
@@ -87,12 +106,13 @@ fn parse(args: impl IntoIterator<Item = String>) -> Result<(Job, ChildLimits), S
     let job = [Job::Compile, Job::Judge].into_iter().find(|known| known.name() == job);
     let limits: Option<Vec<u64>> = limits.iter().map(|limit| limit.parse().ok()).collect();
     match (job, limits.as_deref()) {
-        (Some(job), Some(&[cpu_seconds, memory_bytes, input_bytes_max])) => Ok((
+        (Some(job), Some(&[cpu_seconds, memory_bytes, input_bytes_max, niceness])) => Ok((
             job,
             ChildLimits {
                 cpu_seconds,
                 memory_bytes,
                 input_bytes_max,
+                niceness,
             },
         )),
         _ => Err("it is a part of the host, not a command".to_owned()),
@@ -115,7 +135,7 @@ fn limit(limits: &ChildLimits) -> io::Result<()> {
     setrlimit(Resource::Core, at_most(0))?;
     setrlimit(Resource::Nofile, at_most(FILES_MAX))?;
     setrlimit(Resource::Nproc, at_most(0))?;
-    nice(NICENESS)?;
+    nice(i32::try_from(limits.niceness).unwrap_or(i32::MAX))?;
     seal()
 }
 
@@ -150,13 +170,20 @@ mod tests {
             cpu_seconds: 1,
             memory_bytes: 2,
             input_bytes_max: 3,
+            niceness: 4,
         };
         for job in [Job::Compile, Job::Judge] {
             let args = [job.name().to_owned()].into_iter().chain(limits.args());
             let (parsed, limits) = parse(args).expect("its own arguments");
             assert_eq!(
-                (parsed, limits.cpu_seconds, limits.memory_bytes, limits.input_bytes_max),
-                (job, 1, 2, 3)
+                (
+                    parsed,
+                    limits.cpu_seconds,
+                    limits.memory_bytes,
+                    limits.input_bytes_max,
+                    limits.niceness
+                ),
+                (job, 1, 2, 3, 4)
             );
         }
         assert!(parse(["compile".to_owned()]).is_err());

@@ -1,8 +1,9 @@
 //! Who may have a child process, when, and what is made of what comes out of it.
 //!
 //! At most half of the cores compile at a time. Uploads wait in a short queue of their own, and at most as many as can run stand in
-//! front of a load, which a waiting event needs. Judging a configuration takes milliseconds and does not wait for compiling. A child is
-//! killed when whoever waits for it stops waiting.
+//! front of a load, which a waiting event needs. What is compiled ahead, for nobody yet, has a turn that no upload and no load wants, and
+//! gives it up when one of them does. Judging a configuration takes milliseconds and does not wait for compiling. A child is killed when
+//! whoever waits for it stops waiting.
 
 use std::io;
 use std::sync::Arc;
@@ -10,16 +11,17 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
-use hookmill_domain::limits::PluginLimits;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::artifacts::Artifacts;
-use crate::child::{ChildLimits, Job};
+use crate::child::{ChildLimits, Job, NICENESS, NICENESS_AHEAD};
 use crate::process::{CompilerCommand, Hashing, run};
 use crate::refusal::Refusal;
 use crate::schema::{Question, Verdict};
+use crate::settings::Settings;
+use crate::turns::Turns;
 
 /// The largest artifact that is kept; StarlingMonkey compiles to 37 MB.
 const ARTIFACT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -30,6 +32,7 @@ const JUDGE_LIMITS: ChildLimits = ChildLimits {
     cpu_seconds: 2,
     memory_bytes: 1024 * 1024 * 1024,
     input_bytes_max: 4 * 1024 * 1024,
+    niceness: NICENESS,
 };
 /// The longest verdict.
 const VERDICT_BYTES_MAX: u64 = 64 * 1024;
@@ -48,7 +51,7 @@ pub(crate) enum Lane {
 pub(crate) struct Compiler {
     command: CompilerCommand,
     compile: ChildLimits,
-    compiles: Semaphore,
+    compiles: Turns,
     uploads: Queue,
     judges: Queue,
 }
@@ -64,36 +67,57 @@ struct Queue {
 struct Place<'a>(&'a AtomicUsize);
 
 impl Compiler {
-    pub(crate) fn new(command: CompilerCommand, limits: &PluginLimits) -> Compiler {
+    pub(crate) fn new(settings: &Settings) -> Compiler {
+        let limits = &settings.limits;
+        let at_once = settings.compiles_at_once.max(1);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let at_once = (cores / 2).max(1);
         Compiler {
-            command,
+            command: settings.compiler.clone(),
             compile: ChildLimits {
                 cpu_seconds: limits.compile_cpu_seconds,
                 memory_bytes: limits.compile_memory_bytes,
                 input_bytes_max: limits.component_bytes_max,
+                niceness: NICENESS,
             },
-            compiles: Semaphore::new(at_once),
+            compiles: Turns::new(at_once),
             uploads: Queue::new(at_once),
             judges: Queue::new(cores),
         }
     }
 
-    /// Compiles a component and keeps its artifact. Answers the artifact's size.
+    /// Compiles a component and keeps its artifact, for which others go where there is no room. Answers the artifact's size.
     pub(crate) async fn compile(&self, component: Digest, bytes: Bytes, lane: Lane, artifacts: &Arc<Artifacts>) -> Result<u64, Refusal> {
         let _upload = match lane {
             Lane::Upload => Some(self.uploads.turn().await?),
             Lane::Load => None,
         };
-        let _compile = self.compiles.acquire().await.expect(NEVER_CLOSED);
+        let _compile = self.compiles.turn().await;
+        let size = self.make(component, bytes, &self.compile, artifacts).await?;
+        let artifacts = Arc::clone(artifacts);
+        blocking(move || artifacts.make_room()).await.map_err(host)?;
+        Ok(size)
+    }
+
+    /// Compiles a component that nobody waits for. `None`: it was given up for one that somebody waits for.
+    pub(crate) async fn compile_ahead(&self, component: Digest, bytes: Bytes, artifacts: &Arc<Artifacts>) -> Result<Option<u64>, Refusal> {
+        let limits = ChildLimits {
+            niceness: NICENESS_AHEAD,
+            ..self.compile
+        };
+        self.compiles
+            .spare(self.make(component, bytes, &limits, artifacts))
+            .await
+            .transpose()
+    }
+
+    async fn make(&self, component: Digest, bytes: Bytes, limits: &ChildLimits, artifacts: &Arc<Artifacts>) -> Result<u64, Refusal> {
         let artifact = artifacts.begin().map_err(host)?;
         let file = artifact.reopen().map_err(host)?;
         let mut file = Hashing {
             file: tokio::fs::File::from_std(file),
             hash: Sha256::new(),
         };
-        let size = run(&self.command, Job::Compile, &self.compile, &bytes, &mut file, ARTIFACT_BYTES_MAX).await?;
+        let size = run(&self.command, Job::Compile, limits, &bytes, &mut file, ARTIFACT_BYTES_MAX).await?;
         file.file.flush().await.map_err(host)?;
         let digest = Digest::from_bytes(file.hash.finalize().into());
         let artifacts = Arc::clone(artifacts);

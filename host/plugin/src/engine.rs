@@ -17,6 +17,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use crate::fault::FRAMES_MAX;
 use crate::linking;
 use crate::sandbox::Sandbox;
+use crate::settings::OpenError;
 
 /// The stack of WebAssembly in a call: deep recursion ends here, as a trap.
 const WASM_STACK_BYTES: usize = 512 * 1024;
@@ -153,8 +154,13 @@ fn shared() -> Config {
     config
 }
 
+/// The name of all that decides what this binary compiles.
+pub(crate) fn own_compatibility() -> Result<String, OpenError> {
+    Ok(compatibility(&compiling().map_err(OpenError::engine)?))
+}
+
 /// The name of all that decides the compiled code: the engine's version, its settings, this machine's processor.
-pub(crate) fn compatibility(engine: &Engine) -> String {
+fn compatibility(engine: &Engine) -> String {
     let mut hash = Feed(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hash);
     let digest: [u8; 32] = hash.0.finalize().into();

@@ -77,9 +77,14 @@ pub(crate) async fn inspect(room: &Room, bytes: Bytes) -> Result<Inspection, Ref
     };
     let (digest, prescan) = scanned.map_err(host)?;
     let prescan = prescan?;
-    let was_there = room.artifacts.has(&digest);
+    let artifacts = Arc::clone(&room.artifacts);
     let begun = Instant::now();
-    let artifact_bytes = room.compiler.compile(digest, bytes, Lane::Upload, &room.artifacts).await?;
+    // Beside it and not before it: else reading it would tell by its time that it is there.
+    let (was_there, artifact_bytes) = tokio::join!(
+        blocking(move || artifacts.has(&digest)),
+        room.compiler.compile(digest, bytes, Lane::Upload, &room.artifacts)
+    );
+    let (was_there, artifact_bytes) = (was_there.map_err(host)?, artifact_bytes?);
     let compile_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let tried = try_out(room, digest).await;
     if tried.is_err() && !was_there {

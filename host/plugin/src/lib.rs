@@ -20,6 +20,7 @@
 //! Wasmtime's features left out on purpose: concurrency and asynchronous components, garbage collection, threads, stack switching, the
 //! baseline compiler, its own cache, and debugging.
 
+mod ahead;
 mod artifacts;
 mod call;
 mod child;
@@ -44,6 +45,7 @@ mod schema;
 mod seal;
 mod settings;
 mod ticker;
+mod turns;
 mod wasi;
 
 use std::sync::Arc;
@@ -52,6 +54,8 @@ use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::limits::PluginLimits;
 
+pub use ahead::{Ahead, Precompiler};
+pub use artifacts::Swept;
 pub use call::{Call, Called};
 pub use child::compile_child;
 pub use contract::ContractVersion;
@@ -80,7 +84,7 @@ struct Room {
     ticker: Ticker,
     artifacts: Arc<Artifacts>,
     compiler: Compiler,
-    loaded: Loaded,
+    loaded: Arc<Loaded>,
 }
 
 /// A configuration that its plugin's schema does not allow.
@@ -116,18 +120,21 @@ pub enum CheckError {
 impl Plugins {
     /// Makes the room ready: engines with their slots, the folder of artifacts, the ticking thread.
     pub fn open(settings: Settings) -> Result<Plugins, OpenError> {
-        let compatibility = engine::compatibility(&engine::compiling().map_err(OpenError::engine)?);
-        let artifacts = Artifacts::open(&settings.artifacts_dir, compatibility, settings.artifacts_bytes_max).map_err(|source| {
-            OpenError::Artifacts {
-                dir: settings.artifacts_dir.clone(),
-                source,
-            }
-        })?;
+        let loaded = Arc::new(Loaded::new(settings.loaded_bytes_max, settings::loaded_count_max()));
+        let of_artifacts = Arc::clone(&loaded);
+        let in_use = Box::new(move |digest: &Digest| of_artifacts.has(digest));
+        let artifacts = Artifacts::open(
+            &settings.artifacts_dir,
+            engine::own_compatibility()?,
+            settings.artifacts_bytes_max,
+            in_use,
+        )
+        .map_err(|source| settings.no_artifacts(source))?;
         let tiers = Tiers::open(&settings.limits, settings.calls_at_once(), settings.hot_slots).map_err(OpenError::engine)?;
         let ticker = Ticker::start(&[&tiers.small.engine, &tiers.large.engine]).map_err(OpenError::Thread)?;
         Ok(Plugins(Arc::new(Room {
-            compiler: Compiler::new(settings.compiler, &settings.limits),
-            loaded: Loaded::new(settings.loaded_bytes_max, settings::loaded_count_max()),
+            compiler: Compiler::new(&settings),
+            loaded,
             limits: settings.limits,
             tiers,
             ticker,
@@ -145,6 +152,11 @@ impl Plugins {
         self.0.loaded.len()
     }
 
+    /// What the loaded components weigh, in bytes: their artifacts, and a little each.
+    pub fn loaded_bytes(&self) -> u64 {
+        self.0.loaded.bytes()
+    }
+
     /// A component, loaded from its artifact if it is not; if there is no sound artifact for this engine, `fetch` is asked for the
     /// component's bytes and they are compiled. However many ask for the same component at once, it is loaded once.
     pub async fn load<F, Fut, E>(&self, digest: Digest, fetch: F) -> Result<Component, LoadError>
@@ -160,11 +172,7 @@ impl Plugins {
                 if let Some(component) = inspect::from_disk(room, digest).await.map_err(refused)? {
                     return Ok(component);
                 }
-                let bytes = fetch().await.map_err(|error| LoadError::Fetch(Arc::new(error)))?;
-                let found = Digest::of(&bytes);
-                if found != digest {
-                    return Err(LoadError::WrongBytes { wanted: digest, found });
-                }
+                let bytes = ahead::fetched(digest, fetch).await?;
                 room.compiler
                     .compile(digest, bytes, Lane::Load, &room.artifacts)
                     .await

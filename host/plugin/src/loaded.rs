@@ -56,7 +56,7 @@ impl std::fmt::Debug for Component {
 
 /// All that are loaded, and those that are being loaded.
 pub(crate) struct Loaded {
-    entries: RwLock<HashMap<Digest, Entry>>,
+    entries: RwLock<Entries>,
     /// Counts the insertions: an entry's last use is told by it.
     age: AtomicU64,
     bytes_max: u64,
@@ -65,9 +65,33 @@ pub(crate) struct Loaded {
     gates: Mutex<HashMap<Digest, Gate>>,
 }
 
+#[derive(Default)]
+struct Entries {
+    by_digest: HashMap<Digest, Entry>,
+    /// The sum of all: a load does not look through the others.
+    bytes: u64,
+}
+
 struct Entry {
     component: Component,
     used_at: AtomicU64,
+}
+
+impl Entries {
+    /// Answers the entry that was in its place.
+    fn insert(&mut self, entry: Entry) -> Option<Entry> {
+        let digest = *entry.component.digest();
+        self.bytes += entry.component.bytes();
+        let replaced = self.by_digest.insert(digest, entry);
+        self.bytes -= replaced.as_ref().map_or(0, |entry| entry.component.bytes());
+        replaced
+    }
+
+    fn remove(&mut self, digest: &Digest) -> Option<Entry> {
+        let removed = self.by_digest.remove(digest);
+        self.bytes -= removed.as_ref().map_or(0, |entry| entry.component.bytes());
+        removed
+    }
 }
 
 /// Where those who want the same component meet. It holds how an attempt failed, for those who waited during it.
@@ -87,7 +111,7 @@ impl Loaded {
     /// The component, if it is loaded.
     pub(crate) fn get(&self, digest: &Digest) -> Option<Component> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.get(digest)?;
+        let entry = entries.by_digest.get(digest)?;
         entry.used_at.store(self.age.load(Relaxed), Relaxed);
         Some(entry.component.clone())
     }
@@ -126,10 +150,10 @@ impl Loaded {
                 component,
                 used_at: AtomicU64::new(age),
             };
-            dropped.extend(entries.insert(*entry.component.digest(), entry));
-            let mut bytes: u64 = entries.values().map(|entry| entry.component.bytes()).sum();
-            if bytes > self.bytes_max || entries.len() > self.count_max {
+            dropped.extend(entries.insert(entry));
+            if entries.bytes > self.bytes_max || entries.by_digest.len() > self.count_max {
                 let mut oldest: Vec<(u64, Digest)> = entries
+                    .by_digest
                     .iter()
                     .map(|(digest, entry)| (entry.used_at.load(Relaxed), *digest))
                     .collect();
@@ -137,12 +161,10 @@ impl Loaded {
                 let bytes_kept = self.bytes_max / 100 * KEPT_PERCENT;
                 let count_kept = self.count_max - self.count_max / 20;
                 for (used_at, digest) in oldest {
-                    if used_at == age || (bytes <= bytes_kept && entries.len() <= count_kept) {
+                    if used_at == age || (entries.bytes <= bytes_kept && entries.by_digest.len() <= count_kept) {
                         break;
                     }
-                    let entry = entries.remove(&digest);
-                    bytes -= entry.as_ref().map_or(0, |entry| entry.component.bytes());
-                    dropped.extend(entry);
+                    dropped.extend(entries.remove(&digest));
                 }
             }
         }
@@ -150,9 +172,27 @@ impl Loaded {
         drop(dropped);
     }
 
+    /// Whether a component is loaded. It counts as no use of it.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.by_digest.contains_key(digest)
+    }
+
+    /// Drops a component. Whoever calls it just now goes on.
+    pub(crate) fn remove(&self, digest: &Digest) {
+        let removed = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
+        // As above: outside of the lock.
+        drop(removed);
+    }
+
     /// How many are loaded.
     pub(crate) fn len(&self) -> usize {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).by_digest.len()
+    }
+
+    /// What they weigh.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
     fn visit(&self, digest: Digest) -> Visit<'_> {

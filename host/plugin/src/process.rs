@@ -16,9 +16,6 @@ use crate::child::{ChildLimits, Job, MESSAGE_BYTES_MAX};
 use crate::compiling::host;
 use crate::refusal::{CompileLimit, Refusal};
 
-/// How many times its CPU time a child may take on a busy machine.
-const WALL_FACTOR: u64 = 10;
-
 /// How the child process is started: this program with these arguments, to which the job's are added. The program's `main` hands
 /// them to [`compile_child`](crate::compile_child).
 #[derive(Debug, Clone)]
@@ -73,7 +70,7 @@ pub(crate) async fn run(
     let mut stdin = child.stdin.take().expect(piped);
     let stdout = child.stdout.take().expect(piped);
     let stderr = child.stderr.take().expect(piped);
-    let wall_seconds = limits.cpu_seconds.saturating_mul(WALL_FACTOR);
+    let wall_seconds = limits.wall_seconds();
     let write = async {
         // A child that ends early closes its pipe; how it ended is told by its status.
         let _ = stdin.write_all(input).await;

@@ -19,6 +19,8 @@ pub struct Settings {
     pub artifacts_bytes_max: u64,
     /// How the compiling child process is started.
     pub compiler: CompilerCommand,
+    /// Child processes that compile at once.
+    pub compiles_at_once: usize,
     /// What the loaded components may weigh: their mapped artifacts, and a little each.
     pub loaded_bytes_max: u64,
     /// Warm slots for small components: two to four times as many as there are plugins in use together. Each keeps at most 1 MiB of
@@ -35,14 +37,24 @@ const SIDE_CALLS: u32 = 8;
 impl Settings {
     /// The defaults, for a folder and a child process.
     pub fn new(artifacts_dir: impl Into<PathBuf>, compiler: CompilerCommand) -> Settings {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Settings {
             limits: PluginLimits::default(),
             artifacts_dir: artifacts_dir.into(),
             artifacts_bytes_max: 8 * 1024 * MIB,
             compiler,
+            compiles_at_once: (cores / 2).max(1),
             loaded_bytes_max: 1024 * MIB,
             hot_slots: 256,
-            threads: std::thread::available_parallelism().map_or(1, |threads| u32::try_from(threads.get()).unwrap_or(u32::MAX)),
+            threads: u32::try_from(cores).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Why the folder of artifacts can not be used.
+    pub(crate) fn no_artifacts(&self, source: std::io::Error) -> OpenError {
+        OpenError::Artifacts {
+            dir: self.artifacts_dir.clone(),
+            source,
         }
     }
 

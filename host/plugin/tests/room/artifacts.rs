@@ -199,6 +199,11 @@ async fn loaded_components_are_bounded_and_those_in_use_stay() {
         assert!(plugins.loaded(&digests[0]).is_some());
     }
     assert!((1..=3).contains(&plugins.loaded_count()), "{} loaded", plugins.loaded_count());
+    assert!(
+        (1..=300 * 1024).contains(&plugins.loaded_bytes()),
+        "{} bytes",
+        plugins.loaded_bytes()
+    );
     assert!(plugins.loaded(&digests[1]).is_none());
     let component = plugins.load(digests[1], nothing_to_fetch).await.expect("from its artifact");
     assert!(plugins.transform(&component, &an_event()).await.outcome.is_ok());

@@ -1,5 +1,6 @@
 //! The room with real components, in real instances, compiled by real child processes.
 
+mod ahead;
 mod artifacts;
 mod calls;
 mod config;
