@@ -14,6 +14,7 @@ use hookmill_plugin_room::{Call, Called, Component, Plugins};
 use hookmill_store::Event;
 use tracing::error;
 
+use crate::compiled;
 use crate::river::Inner;
 
 /// What a call is about.
@@ -56,13 +57,7 @@ pub(crate) async fn component(inner: &Arc<Inner>, digest: Digest) -> Result<Comp
 
 async fn load(inner: &Arc<Inner>, digest: Digest) -> Result<Component, Fault> {
     let (plugins, store) = (inner.plugins.clone(), inner.store.clone());
-    let fetch = move || async move {
-        let bytes = store
-            .component(digest)
-            .await
-            .map_err(|failure| std::io::Error::other(failure.to_string()))?;
-        bytes.ok_or_else(|| std::io::Error::other("the component is not stored"))
-    };
+    let fetch = move || compiled::fetch(store, digest);
     // Reading and compiling want the other runtime: this thread's knows neither files nor processes.
     let loaded = inner.runtime.spawn(async move { plugins.load(digest, fetch).await }).await;
     let failure = match loaded {
@@ -75,7 +70,7 @@ async fn load(inner: &Arc<Inner>, digest: Digest) -> Result<Component, Fault> {
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {

@@ -35,7 +35,7 @@ pub(crate) enum Chore {
     WakeHeld(IntegrationKey, OrganizationKey),
     /// What a lane that is not served holds of events before that one is given up.
     Expire(IntegrationKey, Key),
-    /// The bytes of a component that no version has any more are removed.
+    /// The bytes of a component that no version has any more are removed, and what was compiled of them.
     Remove(Digest),
     /// An upload has come to nothing: its component's bytes are removed, unless a version has them.
     Leave(Digest),
@@ -49,6 +49,8 @@ struct Work {
     /// Of waking: targets that are left, and the place in the first of them.
     targets: Option<VecDeque<Option<TargetName>>>,
     place: HeldPlace,
+    /// Of removing: whether what was compiled is gone.
+    forgotten: bool,
 }
 
 impl Work {
@@ -58,6 +60,7 @@ impl Work {
             resumed: (Key::ZERO, 0),
             targets: None,
             place: HELD_FIRST,
+            forgotten: false,
         }
     }
 }
@@ -126,7 +129,7 @@ async fn piece(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> 
                 }
             }
         }
-        Chore::Remove(digest) => inner.store.remove_component_some(digest).await,
+        Chore::Remove(digest) => remove(inner, digest, work).await,
         Chore::Leave(digest) => {
             let is_left = inner.store.leave_component(digest).await?;
             work.chore = Chore::Remove(digest);
@@ -134,6 +137,17 @@ async fn piece(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> 
         }
         Chore::WakeHeld(integration, organization) => wake_held(inner, integration, organization, work).await,
     }
+}
+
+/// What was compiled goes first: a start that finds bytes which are still to be removed removes it, too.
+async fn remove(inner: &Arc<Inner>, digest: Digest, work: &mut Work) -> Result<bool, StoreError> {
+    if !work.forgotten {
+        if let Err(failure) = inner.plugins.forget(digest).await {
+            warn!(component = %digest, error = %failure, "what was compiled of a component could not be removed; a later sweep does it");
+        }
+        work.forgotten = true;
+    }
+    inner.store.remove_component_some(digest).await
 }
 
 /// Makes a piece of what is held due, for targets that are there: each delivery once, since what is held again is so for a new reason.

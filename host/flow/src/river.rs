@@ -24,6 +24,7 @@ use tracing::info;
 use crate::backtest::{self, Backtests};
 use crate::caches::Caches;
 use crate::chores::{CHORES_MAX, Chore, do_chores};
+use crate::compiled::keep_artifacts;
 use crate::lanes::Lanes;
 use crate::loader::{read_ahead, watch_clock};
 use crate::{deliver, dispatch, trials};
@@ -175,6 +176,7 @@ impl River {
         tasks.spawn(deliver::send_deliveries(inner.clone()));
         tasks.spawn(watch_clock(inner.clone()));
         tasks.spawn(do_chores(inner.clone(), waiting));
+        tasks.spawn(keep_artifacts(inner.clone()));
         for _ in 0..READERS {
             tasks.spawn(read_ahead(inner.clone()));
         }

@@ -4,6 +4,8 @@
 //! anybody, and a start goes on removing it. Bytes that are uploaded again meanwhile are there again once all of their pieces are. An upload
 //! that comes to nothing leaves its component in the same way; one that was cut off is found by the next start.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -23,6 +25,21 @@ pub(crate) fn stored_bytes(connection: &Connection, digest: Digest) -> rusqlite:
         .prepare_cached("SELECT bytes FROM component WHERE digest = ?1 AND bytes >= 0")?
         .query_row([digest.as_bytes()], |row| row.get(0))
         .optional()
+}
+
+/// The bytes of a component; `None` if it is not stored whole.
+pub(crate) fn read_component(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<Bytes>> {
+    let Some(length) = stored_bytes(connection, digest)? else {
+        return Ok(None);
+    };
+    let mut bytes: Vec<u8> = Vec::with_capacity(length);
+    let mut read = connection.prepare_cached("SELECT piece FROM component_piece WHERE digest = ?1 ORDER BY number")?;
+    let mut rows = read.query([digest.as_bytes()])?;
+    while let Some(row) = rows.next()? {
+        bytes.extend_from_slice(row.get_ref(0)?.as_blob().map_err(crate::wire::unreadable)?);
+    }
+    // Between the two reads it may have begun to be removed.
+    Ok((bytes.len() == length).then(|| Bytes::from(bytes)))
 }
 
 impl Desk<'_> {
@@ -104,18 +121,20 @@ impl Store {
 
     /// The bytes of a component; `None` if it is not stored.
     pub async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
-        self.read(move |connection| {
-            let Some(length) = stored_bytes(connection, digest)? else {
-                return Ok(None);
-            };
-            let mut bytes: Vec<u8> = Vec::with_capacity(length);
-            let mut read = connection.prepare_cached("SELECT piece FROM component_piece WHERE digest = ?1 ORDER BY number")?;
-            let mut rows = read.query([digest.as_bytes()])?;
-            while let Some(row) = rows.next()? {
-                bytes.extend_from_slice(row.get_ref(0)?.as_blob().map_err(crate::wire::unreadable)?);
+        self.read(move |connection| read_component(connection, digest)).await
+    }
+
+    /// Which of these components are not stored.
+    pub async fn not_stored(&self, mut digests: Vec<Digest>) -> Result<Vec<Digest>, StoreError> {
+        self.read_list(move |connection| {
+            let mut stored = HashSet::new();
+            for digest in &digests {
+                if stored_bytes(connection, *digest)?.is_some() {
+                    stored.insert(*digest);
+                }
             }
-            // Between the two reads it may have begun to be removed.
-            Ok((bytes.len() == length).then(|| Bytes::from(bytes)))
+            digests.retain(|digest| !stored.contains(digest));
+            Ok(digests)
         })
         .await
     }

@@ -8,6 +8,9 @@ pub enum OpenError {
     /// Another process has it.
     #[error("the data folder {} is in use by another process", .0.display())]
     InUse(PathBuf),
+    /// There is nothing to read.
+    #[error("there is no database of a host in {}", .0.display())]
+    NoDatabase(PathBuf),
     /// The database was written by a newer release.
     #[error(
         "the database has schema {found} and this release knows schemas up to {known}: use the newer release, or a backup from before it"

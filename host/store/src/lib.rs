@@ -16,6 +16,7 @@
 //! and leave it opened only for the river and for whoever may read the signing secret.
 
 mod accounts;
+mod beside;
 mod catalogue;
 mod codes;
 mod components;
@@ -41,6 +42,7 @@ mod wire;
 mod writer;
 
 pub use accounts::Organization;
+pub use beside::{Beside, ComponentInUse};
 pub use catalogue::PluginView;
 pub use error::{LiveError, OpenError, StoreError};
 pub use history::{HistoryPage, PageMax};

@@ -20,6 +20,8 @@ use crate::schema;
 use crate::seal::Keyring;
 use crate::writer::{Sink, Tray, Writer, has_room};
 
+/// The database's file in the data folder.
+pub(crate) const DATABASE: &str = "hookmill.db";
 /// Connections that read for the river at once, and for those who ask by the API: long lists keep no delivery waiting.
 const RIVER_READERS: usize = 3;
 const LIST_READERS: usize = 3;
@@ -72,7 +74,7 @@ impl Store {
             Some(keyring) => keyring,
             None => Keyring::open(&folder.join("keyring"), &random)?,
         };
-        let path = folder.join("hookmill.db");
+        let path = folder.join(DATABASE);
         private_file(&path)?;
         let mut connection = Connection::open(&path)?;
         prepare(&connection)?;
@@ -221,13 +223,13 @@ impl Store {
 }
 
 /// Connections that read, each by one at a time, away from the threads that must not wait.
-struct Readers {
+pub(crate) struct Readers {
     connections: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
 }
 
 impl Readers {
-    fn open(path: &Path, count: usize) -> Result<Arc<Readers>, OpenError> {
+    pub(crate) fn open(path: &Path, count: usize) -> Result<Arc<Readers>, OpenError> {
         let connections = (0..count).map(|_| open_reader(path)).collect::<Result<_, _>>()?;
         Ok(Arc::new(Readers {
             connections: Mutex::new(connections),
@@ -235,7 +237,7 @@ impl Readers {
         }))
     }
 
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Readers>,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -317,7 +319,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(5))
 }
 
-fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     prepare(&connection)?;
