@@ -4,6 +4,7 @@
 mod answers;
 mod backtests;
 mod builtin;
+mod compiled;
 mod deletions;
 mod integrations;
 mod overtaken;

@@ -24,6 +24,9 @@ use tracing::info;
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
 
+/// Where the compiled artifacts are, in the data folder.
+pub(crate) const ARTIFACTS: &str = "artifacts";
+
 /// The hidden command that compiles a component in a process of its own.
 pub(crate) const COMPILE_COMMAND: &str = "compile-component";
 
@@ -74,7 +77,7 @@ impl House {
             .plugin_threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2));
 
-        let mut settings = Settings::new(config.data.join("artifacts"), compiler()?);
+        let mut settings = Settings::new(config.data.join(ARTIFACTS), compiler()?);
         settings.limits = config.limits.plugin.clone();
         settings.threads = u32::try_from(threads).unwrap_or(1);
         let plugins = Plugins::open(settings)?;

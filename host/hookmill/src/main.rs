@@ -1,7 +1,7 @@
 //! The front door of Hookmill, the webhook delivery host: the command line, one file a command.
 //!
 //! It alone knows the whole house: it reads the configuration, makes the real clock, opens the rooms and joins them. Its other commands
-//! use the API as any client would, since the data folder belongs to the one `serve` that has locked it.
+//! use the API as any client would, since the data folder belongs to the one `serve` that has locked it; `precompile` reads it beside that one.
 
 mod clock;
 mod commands;

@@ -131,7 +131,8 @@ async fn compiled_code_that_is_gone_or_damaged_is_made_again() {
         let mut artifacts = 0;
         for entry in std::fs::read_dir(host.folder().join("artifacts")).expect("a folder") {
             let path = entry.expect("an entry").path();
-            if path.is_file() {
+            let is_of_an_artifact = |extension: &std::ffi::OsStr| extension == "cwasm" || extension == "sha256";
+            if path.extension().is_some_and(is_of_an_artifact) {
                 damage(&path);
                 artifacts += 1;
             }

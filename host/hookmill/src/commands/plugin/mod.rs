@@ -16,6 +16,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+pub(super) use component::size;
+
 /// What can be done with plugins.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {

@@ -6,14 +6,13 @@ use anyhow::Context as _;
 use hookmill_domain::limits::PluginLimits;
 use hookmill_plugin_room::{Plugins, Settings};
 
+use crate::commands::INTERRUPTED;
 use crate::house;
 
 /// One component at a time is called.
 const THREADS: u32 = 1;
 /// Warm slots cost address space, and one component needs no more.
 const HOT_SLOTS: u32 = 2;
-/// The status of a process that Ctrl-C has ended.
-const INTERRUPTED: u8 = 130;
 
 /// Lets `work` use a room with these limits. Ctrl-C ends it, and the temporary folder goes with it.
 pub(crate) fn with(limits: &PluginLimits, work: impl AsyncFnOnce(Plugins) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
