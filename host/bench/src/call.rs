@@ -82,16 +82,18 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// So many components that differ in their digest alone, by a custom section at the end.
+/// So many components that differ in their digest alone.
 fn different(count: u32) -> Vec<Vec<u8>> {
-    let section = |number: u32| {
-        let name = b"number";
-        let mut content = vec![name.len() as u8];
-        content.extend_from_slice(name);
-        content.extend_from_slice(&number.to_le_bytes());
-        [&[0, content.len() as u8], content.as_slice()].concat()
-    };
-    (0..count).map(|number| [PASSTHROUGH, &section(number)].concat()).collect()
+    (0..count).map(numbered).collect()
+}
+
+/// The passthrough with a number in a custom section at the end.
+pub(crate) fn numbered(number: u32) -> Vec<u8> {
+    let name = b"number";
+    let mut content = vec![name.len() as u8];
+    content.extend_from_slice(name);
+    content.extend_from_slice(&number.to_le_bytes());
+    [PASSTHROUGH, &[0, content.len() as u8], content.as_slice()].concat()
 }
 
 /// Warms up, then measures. `call` gives each call's nanoseconds.

@@ -61,6 +61,13 @@ impl Request {
     }
 }
 
+/// A small event of this document for whoever listens to that inbox of the organization.
+pub(crate) fn for_inbox(organization: &str, inbox: u32, number: u32) -> String {
+    format!(
+        r#"{{"event": "{KIND}", "organization": "{organization}", "inbox": "inbox-{inbox}", "data": {DATA_START}{number:08x}", "text": ""}}}}"#
+    )
+}
+
 /// An event as it is posted, which is how the passthrough delivers it, and its `data`.
 pub(crate) fn posted_and_data() -> (Vec<u8>, String) {
     let request = Request::new("").bytes;

@@ -4,7 +4,7 @@ use crate::event::KIND;
 use crate::ledger::Ledger;
 use crate::load::{self, Door};
 use crate::receiver::Receiver;
-use crate::server::{JSON, Server, System, call};
+use crate::server::{JSON, Server, System, post};
 use crate::stats::percentile;
 use crate::{event, guests, machine, report};
 use anyhow::{Context, Result, ensure};
@@ -127,9 +127,9 @@ async fn drip(server: &Server, first: u32, warm_up: u32, end: u32, rate: u32, le
 
 /// An organization whose integrations all have a plugin that never ends, and events for all of them.
 async fn make_noise(door: &Door, integrations: u32) -> Result<()> {
-    call(door, "/organizations", JSON, format!(r#"{{"name": "{LOUD}"}}"#).as_bytes()).await?;
+    post(door, "/organizations", JSON, format!(r#"{{"name": "{LOUD}"}}"#).as_bytes()).await?;
     let component = wat::parse_str(guests::wat("loop", ""))?;
-    call(
+    post(
         door,
         &format!("/plugins?name=loop&organization={LOUD}"),
         "application/wasm",
@@ -140,11 +140,11 @@ async fn make_noise(door: &Door, integrations: u32) -> Result<()> {
         let integration = format!(
             r#"{{"organization": "{LOUD}", "type": "webhook", "events": ["{KIND}"], "target": "http://127.0.0.1:9/", "plugin": "loop"}}"#
         );
-        call(door, "/integrations", JSON, integration.as_bytes()).await?;
+        post(door, "/integrations", JSON, integration.as_bytes()).await?;
     }
     for number in 0..LOUD_EVENTS {
         let event = format!(r#"{{"organization": "{LOUD}", "event": "{KIND}", "data": {{"id": "{number:024x}"}}}}"#);
-        call(door, "/events", JSON, event.as_bytes()).await?;
+        post(door, "/events", JSON, event.as_bytes()).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! cargo run --release -p hookmill-bench              the river against its floor, at 32 and 48 connections, and then the call
 //! cargo run --release -p hookmill-bench -- call      the plugin call beside a bare wasmtime loop, alone
 //! cargo run --release -p hookmill-bench -- fairness  one organization beside another whose plugins loop on every event
+//! cargo run --release -p hookmill-bench -- density   10,000 plugins on one host: memory, cold calls, start-up
 //! cargo run --release -p hookmill-bench -- --help    rounds, events, connections, where the data lies
 //! ```
 //!
@@ -26,6 +27,7 @@
 //! would show nothing more, and one clock for both ends is what makes post-to-delivery times honest.
 
 mod call;
+mod density;
 mod event;
 mod fairness;
 mod floor;
@@ -68,6 +70,8 @@ enum Command {
     Call(call::Settings),
     /// An organization beside one whose plugins all loop
     Fairness(fairness::Settings),
+    /// Many plugins on one host: memory, cold calls beside warm ones, start-up time
+    Density(density::Settings),
     /// The floor's server: started by the benchmark itself.
     #[command(hide = true)]
     Floor(floor::Settings),
@@ -88,6 +92,7 @@ fn main() -> ExitCode {
         }),
         Some(Command::Call(settings)) => call::run(&settings),
         Some(Command::Fairness(settings)) => fairness::run(&settings),
+        Some(Command::Density(settings)) => density::run(&settings),
         Some(Command::CompileChild { args }) => return hookmill_plugin_room::compile_child(args),
         Some(Command::Floor(settings)) => floor::run(&settings),
     };

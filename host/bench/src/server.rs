@@ -22,6 +22,8 @@ const START_MAX: Duration = Duration::from_secs(60);
 const STOP_MAX: Duration = Duration::from_secs(20);
 /// Lines a system may print before the one with its address.
 const START_LINES_MAX: usize = 64;
+/// Its data, in its folder.
+pub(crate) const DATA: &str = "data";
 /// Its standard error, beside its data.
 const COMPLAINTS: &str = "stderr.txt";
 const COMPLAINTS_BYTES_MAX: usize = 2 * 1024;
@@ -58,7 +60,16 @@ impl System {
     /// Starts it with its data in a new folder below that one, delivering to the receiver.
     pub(crate) async fn start(&self, below: &Path, receiver: SocketAddr) -> Result<Server> {
         let folder = tempfile::Builder::new().prefix("hookmill-bench-").tempdir_in(below)?;
-        let data = folder.path().join("data");
+        let server = self.start_on(folder, receiver).await?;
+        if let System::Hookmill(_) = self {
+            set_up(&server.door, receiver).await.context("set up hookmill by its API")?;
+        }
+        Ok(server)
+    }
+
+    /// Starts it on a folder as it is left, or empty. Nothing is set up.
+    pub(crate) async fn start_on(&self, folder: TempDir, receiver: SocketAddr) -> Result<Server> {
+        let data = folder.path().join(DATA);
         let mut command = match self {
             System::Floor => {
                 let mut command = Command::new(std::env::current_exe()?);
@@ -90,13 +101,9 @@ impl System {
         let Ok(Ok(address)) = timeout(START_MAX, printed_address(stdout)).await else {
             bail!("{} printed no address to post to; it said: {}", self.name(), complaints_in(&folder));
         };
-        let mut door = Door { address, key: None };
-        if let System::Hookmill(_) = self {
-            door.key = Some(OPERATOR_KEY.to_owned());
-            set_up(&door, receiver).await.context("set up hookmill by its API")?;
-        }
+        let key = matches!(self, System::Hookmill(_)).then(|| OPERATOR_KEY.to_owned());
         Ok(Server {
-            door,
+            door: Door { address, key },
             process_id,
             child,
             folder,
@@ -121,7 +128,12 @@ impl Server {
     }
 
     /// Ends it: by asking, and by force if it does not listen.
-    pub(crate) async fn stop(mut self) -> Result<()> {
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.leave().await.map(drop)
+    }
+
+    /// The same, and its folder is left to another start.
+    pub(crate) async fn leave(mut self) -> Result<TempDir> {
         let id = rustix::process::Pid::from_raw(i32::try_from(self.process_id)?).context("a process id is not 0")?;
         // It is this process's child and not reaped yet, so the id is still its own.
         rustix::process::kill_process(id, rustix::process::Signal::TERM).context("ask the process to end")?;
@@ -129,7 +141,7 @@ impl Server {
             eprintln!("process {} did not end when it was asked to: killed", self.process_id);
             self.child.kill().await?;
         }
-        Ok(())
+        Ok(self.folder)
     }
 }
 
@@ -161,18 +173,18 @@ fn address_in(line: &str) -> Option<SocketAddr> {
 /// An organization, and an integration with the built-in passthrough that delivers to the receiver.
 async fn set_up(door: &Door, receiver: SocketAddr) -> Result<()> {
     let organization = format!(r#"{{"name": "{ORGANIZATION}"}}"#);
-    call(door, "/organizations", JSON, organization.as_bytes()).await?;
+    post(door, "/organizations", JSON, organization.as_bytes()).await?;
     let integration = format!(
         r#"{{"organization": "{ORGANIZATION}", "type": "webhook", "events": ["{KIND}"], "target": "http://{receiver}/alfred/{KIND}"}}"#
     );
-    call(door, "/integrations", JSON, integration.as_bytes()).await
+    post(door, "/integrations", JSON, integration.as_bytes()).await
 }
 
 /// The type of nearly all bodies.
 pub(crate) const JSON: &str = "application/json";
 
 /// One call of the API; an answer that is no success is an error.
-pub(crate) async fn call(door: &Door, path: &str, content_type: &str, body: &[u8]) -> Result<()> {
+pub(crate) async fn post(door: &Door, path: &str, content_type: &str, body: &[u8]) -> Result<()> {
     let head = format!("content-type: {content_type}\r\ncontent-length: {}\r\n", body.len());
     ask(door, "POST", path, &head, body).await.map(|_| ())
 }
