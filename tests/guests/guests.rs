@@ -42,6 +42,7 @@ const CORES: &[(&str, &str)] = texts! { "cores":
     "body-outside",
     "body-shared",
     "divide",
+    "headers-many",
     "label",
     "loop",
     "memory-grow",

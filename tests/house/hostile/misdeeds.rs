@@ -1,4 +1,5 @@
-//! What plugins do and ask for that they may not, each with the code that its run is parked with.
+//! What plugins do and ask for that they may not, each with the code that its run is parked with. The code, and the time that it took, is
+//! printed (`cargo test -- --nocapture`).
 
 use serde_json::{Value, json};
 
@@ -163,6 +164,7 @@ async fn each_misdeed_parks_its_run_with_its_own_code() {
     let event = scene.attacked().await;
     for ((config, code, says), integration) in cases.iter().zip(&integrations) {
         let run = one(&event["runs"], |run| run["integration"] == **integration);
+        tell(&config.to_string(), run);
         assert_eq!((text(run, "/state"), text(run, "/code")), ("parked", *code), "{config}: {run}");
         assert!(text(run, "/reason").contains(says), "{config}: {run}");
         assert!(!text(run, "/reason").contains("secret"), "{run}");
@@ -221,6 +223,7 @@ async fn broken_components_park_their_runs() {
         ("table-grow", "memory_limit"),
         ("body-shared", "output_limit"),
         ("requests-many", "output_limit"),
+        ("headers-many", "invalid_request"),
         ("trap", "trap"),
         ("divide", "trap"),
         ("recurse", "trap"),
@@ -257,7 +260,15 @@ async fn check_guests(cases: &[(&str, &str)]) {
     let event = scene.attacked().await;
     for ((guest, code), integration) in cases.iter().zip(&integrations) {
         let run = one(&event["runs"], |run| run["integration"] == **integration);
+        tell(guest, run);
         let is = (text(run, "/state"), run["code"].as_str().unwrap_or_default());
         assert_eq!(is, (if code.is_empty() { "skipped" } else { "parked" }, *code), "{guest}: {run}");
     }
+}
+
+/// Prints how a run ended, and what its call took.
+fn tell(misdeed: &str, run: &Value) {
+    let misdeed: String = misdeed.chars().take(80).collect();
+    let ended = run["code"].as_str().unwrap_or("no fault");
+    println!("{ended:16} {:>8} us  {misdeed}", run["duration_us"]);
 }

@@ -1,11 +1,14 @@
 //! Attacks that last: an organization next door is served meanwhile.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::Scene;
 use crate::parts::calls::fields;
 use crate::parts::components::{guest_text, wat};
 use crate::parts::host::{Host, Options, text};
+use crate::parts::receiver::Receiver;
 
 /// The attack lasts as long as forty loops; the bystander's event is posted after it and overtakes it.
 #[tokio::test(flavor = "multi_thread")]
@@ -46,6 +49,36 @@ fn compile_bomb(number: usize) -> Vec<u8> {
     core.push_str("(local.get 1))\n  (func (export \"transform\")");
     let text = guest_text("trap").replacen("(func (export \"transform\")", &core, 1);
     wat::parse_str(text).expect("well-formed text")
+}
+
+/// The child compiles for as long as it may; events are accepted, transformed and delivered all the while.
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_flow_on_while_a_compile_bomb_is_compiled() {
+    let host = Host::start_with(Options::default().with("LIMITS__PLUGIN__COMPILE_CPU_SECONDS", "3"));
+    let (attacker, bystander) = (host.organization("attacker").await, host.organization("bystander").await);
+    let receiver = Receiver::start().await;
+    bystander.integration(&receiver.url("/"), json!({})).await;
+    let bomb = compile_bomb(0);
+    let bomb_bytes = bomb.len();
+    let began = Instant::now();
+    let attack = tokio::spawn(async move { attacker.upload("name=bomb", bomb).await });
+    let (mut delivered, mut slowest) = (0, Duration::ZERO);
+    while !attack.is_finished() {
+        let posted = Instant::now();
+        bystander.text_event("5e7b").await;
+        delivered += 1;
+        receiver.wait_for(delivered).await;
+        slowest = slowest.max(posted.elapsed());
+    }
+    let problem = attack.await.expect("no attack panics").expect(422);
+    println!(
+        "a function of {bomb_bytes} bytes: {} after {} ms; meanwhile {delivered} events were delivered, the slowest {} ms after its post",
+        text(&problem, "/code"),
+        began.elapsed().as_millis(),
+        slowest.as_millis()
+    );
+    assert_eq!(text(&problem, "/code"), "compile_limit", "{problem}");
+    assert!(delivered > 10, "{delivered} events were delivered in the meantime");
 }
 
 /// One organization's components keep all compilers busy until it is told to come again; another one's upload is taken all the same.

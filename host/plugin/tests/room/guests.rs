@@ -17,6 +17,7 @@ const WASI: [&str; 6] = [
      interface streams {
          use error.{error};
          variant stream-error { last-operation-failed(error), closed }
+         resource input-stream { blocking-read: func(len: u64) -> result<list<u8>, stream-error>; }
          resource output-stream { blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>; }
      }",
     "package wasi:clocks@0.2.6;
@@ -27,11 +28,12 @@ const WASI: [&str; 6] = [
          subscribe-duration: func(when: u64) -> pollable;
      }",
     "package wasi:random@0.2.6;
-     interface random { get-random-u64: func() -> u64; }
+     interface random { get-random-bytes: func(len: u64) -> list<u8>; get-random-u64: func() -> u64; }
      interface insecure { get-insecure-random-u64: func() -> u64; }
      interface insecure-seed { insecure-seed: func() -> tuple<u64, u64>; }",
     "package wasi:cli@0.2.6;
      interface exit { exit: func(status: result); }
+     interface stdin { use wasi:io/streams@0.2.6.{input-stream}; get-stdin: func() -> input-stream; }
      interface stdout { use wasi:io/streams@0.2.6.{output-stream}; get-stdout: func() -> output-stream; }
      interface stderr { use wasi:io/streams@0.2.6.{output-stream}; get-stderr: func() -> output-stream; }
      interface environment {
