@@ -86,7 +86,7 @@ pub(crate) async fn inspect(room: &Room, bytes: Bytes) -> Result<Inspection, Ref
     );
     let (was_there, artifact_bytes) = (was_there.map_err(host)?, artifact_bytes?);
     let compile_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let tried = try_out(room, digest).await;
+    let tried = try_out(room, digest).await.map_err(|refusal| refusal.of_contract(prescan.contract));
     if tried.is_err() && !was_there {
         let artifacts = Arc::clone(&room.artifacts);
         blocking(move || artifacts.discard(&digest)).await.map_err(host)?;

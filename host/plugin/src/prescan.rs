@@ -104,6 +104,8 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Prescan, Refusal> {
         bounded(LimitName::Parts, parts, PARTS_MAX)?;
         bounded(LimitName::Sections, sections, SECTIONS_MAX)?;
     }
+    // What is built for another version imports that version's interfaces, too: the version is what is wrong with it.
+    let contract = contract(&exports)?;
     if let Some(name) = imports.iter().find(|name| !is_offered(name)) {
         return Err(Refusal::ImportNotOffered {
             name: shown(name),
@@ -111,7 +113,7 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Prescan, Refusal> {
         });
     }
     Ok(Prescan {
-        contract: contract(&exports)?,
+        contract,
         imports,
         exports,
     })
@@ -147,6 +149,9 @@ fn version_of<'a>(name: &'a str, interface: &str) -> Option<&'a str> {
 fn hint(name: &str) -> Option<&'static str> {
     if name.starts_with("wasi:http/") {
         return Some("plugins have no network; with componentize-js, build with `-d http -d fetch-event`");
+    }
+    if name.starts_with("hookmill:plugin/") {
+        return Some("no version of the contract that this host knows has it");
     }
     name.starts_with("wasi:")
         .then_some("WASI is offered in version 0.2: cli, clocks, filesystem, io, random, sockets")
@@ -219,7 +224,7 @@ mod tests {
             ("wasi:cli/stdout@0.3.0", true),
             ("wasi:cli/stdout@0.20.0", true),
             ("wasi:cli/stdout", true),
-            ("hookmill:plugin/log@2.0.0", false),
+            ("hookmill:plugin/log@2.0.0", true),
             ("env", false),
         ] {
             let text = format!(r#"(component (import "{name}" (instance)) {EXPORT})"#);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::outcome::Fault;
 
-use crate::contract::VERSIONS;
+use crate::contract::{ContractVersion, VERSIONS};
 
 /// Why an upload is refused. The text names what is wrong, for the component's author.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -141,6 +141,22 @@ impl Refusal {
             Refusal::Faulty { .. } => "faulty",
             Refusal::Busy => "busy",
             Refusal::Host(_) => "host",
+        }
+    }
+
+    /// The same, and that the component was built for a later version of the contract than this host knows, if that may be why.
+    pub(crate) fn of_contract(self, contract: ContractVersion) -> Refusal {
+        let is_known = VERSIONS.iter().any(|known| known.major == contract.major && *known >= contract);
+        let told = |message: String| {
+            format!(
+                "{message} (the component was built for version {contract} of `hookmill:plugin`; this host knows {})",
+                known()
+            )
+        };
+        match self {
+            Refusal::ImportMismatch { message } if !is_known => Refusal::ImportMismatch { message: told(message) },
+            Refusal::WrongShape { message } if !is_known => Refusal::WrongShape { message: told(message) },
+            other => other,
         }
     }
 }
