@@ -11,8 +11,8 @@ mod room;
 use crate::stats::{Spread, percentile};
 use crate::{event, machine, report};
 use anyhow::{Context, Result, ensure};
-use std::path::PathBuf;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The product's default plugin, as it is built into the host.
 const PASSTHROUGH: &[u8] = include_bytes!("../../../plugins/passthrough/passthrough.wasm");
@@ -47,6 +47,46 @@ impl Default for Settings {
     }
 }
 
+/// Both loops over the same plugins, ready to be called.
+pub struct Loops {
+    bare: bare::Bare,
+    room: room::Room,
+}
+
+impl Loops {
+    /// Makes so many different plugins ready; compiled ones lie in a folder below this one as long as the loops live.
+    ///
+    /// # Errors
+    /// When an engine or a component can not be made ready.
+    pub fn open(plugins: u32, folder: &Path) -> Result<Loops> {
+        let components = different(plugins);
+        Ok(Loops {
+            bare: bare::Bare::open(&components).context("make the bare loop ready")?,
+            room: room::Room::open(&components, folder).context("make the product's room ready")?,
+        })
+    }
+
+    /// Calls by wasmtime alone, the plugins in turn: how long all these calls took.
+    ///
+    /// # Errors
+    /// When a call fails, or does not give back its event.
+    pub fn bare(&self, calls: u32) -> Result<Duration> {
+        self.bare.call(calls).map(sum)
+    }
+
+    /// The same by the product's room.
+    ///
+    /// # Errors
+    /// When a call fails, or does not give back its event.
+    pub fn room(&self, calls: u32) -> Result<Duration> {
+        self.room.call(calls).map(sum)
+    }
+}
+
+fn sum(took_ns: Vec<u64>) -> Duration {
+    Duration::from_nanos(took_ns.iter().sum())
+}
+
 /// How long the calls of one round took.
 struct Round {
     p50_us: f64,
@@ -69,9 +109,7 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
         settings.rounds, settings.calls
     );
     for &plugins in &settings.plugins {
-        let components = different(plugins);
-        let bare = bare::Bare::open(&components).context("make the bare loop ready")?;
-        let room = room::Room::open(&components, folder).context("make the product's room ready")?;
+        let Loops { bare, room } = Loops::open(plugins, folder)?;
         let (mut of_bare, mut of_room) = (Vec::new(), Vec::new());
         for _ in 0..settings.rounds {
             of_bare.push(round(settings.calls, |calls| bare.call(calls))?);
