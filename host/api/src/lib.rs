@@ -49,6 +49,16 @@ mod tenant;
 mod trials;
 mod verify;
 
+/// What the fuzz target of integrations calls.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Posts and changes integrations.
+    pub fn run(input: &[u8]) {
+        crate::integrations::fuzzing::run(input);
+    }
+}
+
 use std::sync::Arc;
 use std::time::Duration;
 

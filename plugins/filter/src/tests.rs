@@ -1,5 +1,12 @@
 //! The plugin on sample events and on the corners of its conditions.
 
+#[path = "../../../tests/fuzz/targets/corpus.rs"]
+mod corpus;
+#[path = "../../../tests/fuzz/targets/filter.rs"]
+mod fuzz;
+#[path = "../../../tests/fuzz/targets/tree.rs"]
+mod tree;
+
 use hookmill_plugin::{Event, Integration, Json, Outcome, Plugin, Request, Value, schema};
 use payload::payload;
 use serde::Deserialize;
@@ -368,4 +375,10 @@ fn the_schema_says_what_the_configuration_may_be() {
     assert_eq!(properties["in"]["items"]["type"], properties["equals"]["type"]);
     assert!(properties["pointer"]["pattern"].is_string());
     assert_eq!(payload::SEGMENTS_MAX, 32, "the pattern counts so far");
+}
+
+#[test]
+fn the_corpus_of_fuzzing() {
+    let inputs = corpus::inputs(include_str!("../../../tests/fuzz/corpus/filter.txt"));
+    inputs.iter().for_each(|input| fuzz::run(input));
 }

@@ -1,6 +1,12 @@
 //! The plugin on sample events, on the corners of its rules, and on random data.
 
+#[path = "../../../tests/fuzz/targets/corpus.rs"]
+mod corpus;
+#[path = "../../../tests/fuzz/targets/redact.rs"]
+mod fuzz;
 mod hostile;
+#[path = "../../../tests/fuzz/targets/tree.rs"]
+mod tree;
 
 use hookmill_plugin::{Body, Event, Integration, Json, Outcome, Plugin, Request, Value, schema};
 use serde::Deserialize;
@@ -353,4 +359,10 @@ fn the_schema_says_what_the_configuration_may_be() {
     for property in properties.as_object().expect("an object").values() {
         assert!(property["title"].is_string() && property["description"].is_string(), "{text}");
     }
+}
+
+#[test]
+fn the_corpus_of_fuzzing() {
+    let inputs = corpus::inputs(include_str!("../../../tests/fuzz/corpus/redact.txt"));
+    inputs.iter().for_each(|input| fuzz::run(input));
 }

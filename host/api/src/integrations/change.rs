@@ -66,7 +66,13 @@ pub(crate) async fn change(
 }
 
 /// What an integration is to be after the patch.
-fn changed(old: &Integration, organization: &OrganizationName, patch: &str, kinds: &Kinds, limits: &Limits) -> Result<Draft, Problem> {
+pub(super) fn changed(
+    old: &Integration,
+    organization: &OrganizationName,
+    patch: &str,
+    kinds: &Kinds,
+    limits: &Limits,
+) -> Result<Draft, Problem> {
     let present = view::text(old, organization)?;
     let merged = merge(&present, patch)?;
     let (mut present, mut merged) = (Form::read(&present, FIELDS_MAX)?, Form::read(&merged, FIELDS_MAX)?);

@@ -5,6 +5,11 @@
 //! stays as it is.
 
 mod change;
+#[cfg(test)]
+mod corpus;
+#[cfg(any(test, feature = "fuzzing"))]
+#[path = "../../../../tests/fuzz/targets/integrations.rs"]
+pub(crate) mod fuzzing;
 mod merge;
 mod parse;
 mod secret;
@@ -135,7 +140,7 @@ fn shown(integration: &Integration, tenant: &Tenant) -> Result<impl IntoResponse
     Ok((tag, Json(view::raw(integration, &tenant.name)?)))
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod sample {
     //! An integration with a bit of everything.
 
