@@ -100,9 +100,7 @@ pub(crate) async fn run(
         generation: 0,
     };
     let tried = reception.river.try_out(tenant.key, trial).await?;
-    TriedShown::of(tried, mismatch, &draft)
-        .map(Json)
-        .ok_or_else(Problem::internal)
+    TriedShown::of(tried, mismatch, &draft).map(Json).ok_or_else(Problem::internal)
 }
 
 pub(crate) async fn version_of(

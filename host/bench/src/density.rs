@@ -189,7 +189,7 @@ async fn register(door: &Door, receiver: SocketAddr, plugins: Range<u32>) -> Res
             loop {
                 let plugin = next.fetch_add(1, Relaxed);
                 if plugin >= end {
-                    return Ok(());
+                    return anyhow::Ok(());
                 }
                 register_one(&door, receiver, plugin).await?;
             }

@@ -40,6 +40,7 @@ async fn begin(river: &River, owner: OrganizationKey, name: &str) -> JoinHandle<
         panic!("not one event")
     };
     let trial = Trial {
+        generation: 0,
         event: river.event_to_try(owner, &Bytes::from_static(BODY.as_bytes()), &envelope),
         organization: name.parse().expect("a name"),
         pinned: pinned.await.expect("it can be tried"),

@@ -83,7 +83,11 @@ impl Host {
         self.call(Call {
             method,
             path,
-            query: self.organization.iter().map(|name| ("organization".to_owned(), name.to_string())).collect(),
+            query: self
+                .organization
+                .iter()
+                .map(|name| ("organization".to_owned(), name.to_string()))
+                .collect(),
             content_type: None,
             body: Bytes::new(),
             timeout: TIMEOUT,
