@@ -94,7 +94,7 @@ impl Compiler {
         let _compile = self.compiles.turn().await;
         let size = self.make(component, bytes, &self.compile, artifacts).await?;
         let artifacts = Arc::clone(artifacts);
-        blocking(move || artifacts.make_room()).await.map_err(host)?;
+        blocking(move || artifacts.make_room(&component)).await.map_err(host)?;
         Ok(size)
     }
 

@@ -62,7 +62,7 @@ fn the_documented_payload_and_the_same_each_time() {
         told,
         json!({
             "event": "evt_01jgfjjz00e008000000000000", "kind": "document_text", "organization": "contractfit1", "document": "5e7a",
-            "accepted_at": "2025-01-01T00:00:00.000Z", "outcome": "deliver", "log": [],
+            "accepted_at": "2025-01-01T00:00:00.000Z", "outcome": "deliver", "would_run": true, "log": [],
             "requests": [{"target": "default", "method": "POST", "url": "https://target.invalid/default",
                 "headers": [["content-type", "application/json"]], "body": body}],
         })
@@ -275,7 +275,7 @@ fn configurations_are_judged_by_the_schema() {
     assert!(said.err.contains("/plugin_config/fields: "), "{}", said.err);
     let said = ran(&files, FLATTEN, PREDICT, &["--plugin-config", "{"]);
     assert!(said.err.contains("is not JSON"), "{}", said.err);
-    let said = ran(&files, PASSTHROUGH, TEXT, &["--config", r#"{"a": {"b": 1, "b": 1}}"#]);
+    let said = ran(&files, PASSTHROUGH, TEXT, &["--plugin-config", r#"{"a": {"b": 1, "b": 1}}"#]);
     assert_eq!(said.expect(1), "");
     assert!(said.err.contains("/plugin_config/a/b: is given more than once"), "{}", said.err);
 

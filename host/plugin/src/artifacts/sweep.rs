@@ -66,15 +66,15 @@ impl Artifacts {
         for engine in used.keys().filter(|engine| is_old(engine)) {
             remove(&self.mark_path(engine))?;
         }
-        *total = Some(self.cut(&mut kept, &mut swept)?);
+        *total = Some(self.cut(&mut kept, None, &mut swept)?);
         Ok(swept)
     }
 
-    /// Removes what is over the bound.
-    pub(crate) fn make_room(&self) -> io::Result<()> {
+    /// Removes what is over the bound, but for the artifact of that component, which has just been made and is loaded next.
+    pub(crate) fn make_room(&self, made: &Digest) -> io::Result<()> {
         let mut total = self.lock_bytes();
         if total.is_none_or(|bytes| bytes > self.bytes_max) {
-            *total = Some(self.cut(&mut self.list()?, &mut Swept::default())?);
+            *total = Some(self.cut(&mut self.list()?, Some(made), &mut Swept::default())?);
         }
         Ok(())
     }
@@ -156,8 +156,8 @@ impl Artifacts {
         self.dir.join(format!("{engine}.engine"))
     }
 
-    /// Brings the folder back below its bound, if it is over it. Answers what is left.
-    fn cut(&self, found: &mut Vec<Found>, swept: &mut Swept) -> io::Result<u64> {
+    /// Brings the folder back below its bound, if it is over it, and leaves what was just made. Answers what is left.
+    fn cut(&self, found: &mut Vec<Found>, made: Option<&Digest>, swept: &mut Swept) -> io::Result<u64> {
         let mut bytes: u64 = found.iter().map(|found| found.bytes).sum();
         if bytes <= self.bytes_max {
             return Ok(bytes);
@@ -167,7 +167,8 @@ impl Artifacts {
             if bytes <= self.bytes_max / 100 * KEPT_PERCENT {
                 break;
             }
-            if artifact.engine != self.compatibility || !(self.in_use)(&artifact.component) {
+            let stays = (self.in_use)(&artifact.component) || made == Some(&artifact.component);
+            if artifact.engine != self.compatibility || !stays {
                 bytes -= artifact.bytes;
                 swept.add(artifact)?;
             }

@@ -1,5 +1,5 @@
 use std::fs;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn keep(artifacts: &Artifacts, name: &[u8], content: &[u8]) -> Digest {
     let mut file = artifacts.begin().expect("a file");
     file.write_all(content).expect("written");
     artifacts.keep(&component, file, &Digest::of(content)).expect("kept");
-    artifacts.make_room().expect("swept");
+    artifacts.make_room(&component).expect("swept");
     component
 }
 
@@ -25,7 +25,8 @@ fn has(artifacts: &Artifacts, component: &Digest) -> bool {
 }
 
 fn set_age(path: &Path, days: u64) {
-    let time = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
+    let made = std::fs::metadata(path).and_then(|file| file.modified()).expect("it is there");
+    let time = made - Duration::from_secs(days * 24 * 60 * 60);
     File::open(path).expect("there").set_modified(time).expect("set");
 }
 
