@@ -293,7 +293,7 @@ fn configurations_are_judged_by_the_schema() {
 fn limits_are_those_of_the_configuration() {
     let files = Files::new();
     let component = files.write("probe.wasm", probe());
-    let event = files.write("event.json", &TEXT.replace("document_text", "document_eaten"));
+    let event = files.write("event.json", TEXT.replace("document_text", "document_eaten"));
     let home = files.path().join("home");
     std::fs::create_dir_all(home.join("hookmill")).expect("a new folder");
     let text = "kinds = [\"document_eaten\"]\n[limits.plugin]\nrequests_max = 1\n[client]\nkey = \"k\"\n";

@@ -62,8 +62,8 @@ pub(crate) struct Run {
     /// The integration's `plugin_config`: JSON, or the name of a file after an `@`
     #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
     plugin_config: String,
-    /// The name of a further target of the integration; can be given several times. With --json their URLs are shown as
-    /// https://target.invalid/NAME
+    /// The name of a further target of the integration; can be given several times. With --json their URLs are shown
+    /// below `target.invalid`
     #[arg(long, value_name = "NAME")]
     target: Vec<TargetName>,
     /// The organization of events that name none
