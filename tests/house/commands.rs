@@ -1,6 +1,7 @@
 //! The command line as a plugin's author uses it: the real binary, run to its end.
 
 mod backtest;
+mod bench;
 mod check;
 mod export;
 mod projects;

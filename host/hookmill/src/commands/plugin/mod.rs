@@ -29,6 +29,8 @@ pub(crate) enum Plugin {
     Check(check::Check),
     /// Runs a component on events, and shows what would be sent
     Run(run::Run),
+    /// Times a component on events
+    Bench(run::Bench),
     /// Uploads a component to a host
     Push(push::Push),
     /// Tries a version on events that a host has stored, beside the version that an integration has
@@ -43,6 +45,7 @@ impl Plugin {
             Plugin::Build(build) => build.run(),
             Plugin::Check(check) => check.run(),
             Plugin::Run(run) => run.run(),
+            Plugin::Bench(bench) => bench.run(),
             Plugin::Push(push) => push.run(),
             Plugin::Backtest(backtest) => backtest.run(),
         }

@@ -4,6 +4,7 @@
 //! `--accepted-at`, so that equal files give equal outcomes. A run that a host has exported is given all that it was given there, under
 //! that host's limits.
 
+mod bench;
 mod events;
 mod past;
 mod shown;
@@ -32,6 +33,7 @@ use hookmill_plugin_room::{Call, CheckError, Component, Inspection, Plugins};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+pub(crate) use self::bench::Bench;
 use self::events::Events;
 use self::past::Past;
 use self::told::Told;
@@ -105,10 +107,7 @@ struct Setting {
 
 impl Run {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let task = match &self.run {
-            Some(file) => past::task(file)?,
-            None => self.task()?,
-        };
+        let task = self.asked()?;
         let Task {
             events,
             setting,
@@ -147,6 +146,14 @@ impl Run {
             }
             Ok(if parked == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
+    }
+
+    /// What is to be run: the events of a file, or a run of a host's.
+    fn asked(&self) -> anyhow::Result<Task> {
+        match &self.run {
+            Some(file) => past::task(file),
+            None => self.task(),
+        }
     }
 
     /// The component, if a host would take it.
