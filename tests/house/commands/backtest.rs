@@ -94,6 +94,9 @@ async fn an_integration_in_a_file_and_a_time() {
     )
     .await;
     assert!(said.expect(0).contains("1 event compared, none is different"), "{said:?}");
+    // Where there is nothing to compare, nothing is known.
+    let later = ["mine@2", "--integration", &file, "--since", "2999-01-01T00:00:00Z"];
+    backtest(&host.operator, &[&later[..], &organization[..]].concat()).await.expect(2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::{Files, plugin};
 use crate::parts::components::{PASSTHROUGH, probe};
 
-const EVENTS: &str = "{\"event\": \"document_text\", \"data\": {\"id\": \"5e7a\"}}\n{\"event\": \"document_text\", \"data\": {\"id\": \"5e7b\"}}\n";
+const EVENTS: &str =
+    "{\"event\": \"document_text\", \"data\": {\"id\": \"5e7a\"}}\n{\"event\": \"document_text\", \"data\": {\"id\": \"5e7b\"}}\n";
 
 #[test]
 fn calls_are_counted_and_told() {

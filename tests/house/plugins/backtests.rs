@@ -281,7 +281,6 @@ async fn what_is_wrong_is_named() {
     };
     for (body, place) in [
         (json!({"last": 1}), "/integration"),
-        (json!({"integration": good}), "/last"),
         (json!({"integration": good, "last": 1, "since": "2020-01-01T00:00:00Z"}), "/since"),
         (json!({"integration": good, "last": 0}), "/last"),
         (json!({"integration": good, "last": 100_001}), "/last"),
@@ -290,6 +289,8 @@ async fn what_is_wrong_is_named() {
         (json!({"integration": "int_x", "last": 1}), "/integration"),
         (with("events", Value::Null), "/integration/events"),
         (with("plugin", json!("nobody")), "/integration/plugin"),
+        // Its creation would be refused: what it has would be compared with a fault.
+        (with("plugin", json!("strict")), "/integration/plugin_config"),
     ] {
         problem(&tenant.post(TOLD, &body).await, 422, place);
     }
@@ -324,4 +325,6 @@ async fn what_is_wrong_is_named() {
     problem(&reader.post(TOLD, &json!({"integration": good, "last": 1})).await, 403, "-");
     let named = json!({"integration": good, "last": 1, "organization": "contractfit1"});
     assert_eq!(summary(&host.operator.post(TOLD, &named).await)["compared"], 0);
+    let unsaid = json!({"integration": good});
+    assert_eq!(summary(&tenant.post(TOLD, &unsaid).await)["compared"], 0);
 }

@@ -28,6 +28,8 @@ use lines::Lines;
 use shown::Versions;
 
 const FIELDS_MAX: usize = 8;
+/// How many events are taken where nobody says how far back it goes.
+const LAST: u64 = 1000;
 
 /// `POST /plugins/{name}/versions/{n}/backtest`.
 pub(crate) async fn backtest(
@@ -63,6 +65,13 @@ pub(crate) async fn backtest(
         .river
         .integration_to_try(tenant.key, &draft, known, &version, plugin, given.pointer())
         .await?;
+    if known.is_none() {
+        // What creation would refuse is refused here as well: its configuration has to fit the version that it would have.
+        let judged = reception
+            .river
+            .integration_to_try(tenant.key, &draft, known, &has, uses.clone(), given.pointer());
+        judged.await?;
+    }
     let old = with_version(&new, &draft, uses, &has);
     let backtest = Backtest {
         organization: tenant.name,
@@ -81,7 +90,7 @@ fn range(form: &mut Form<'_>, events_max: u64) -> Result<Range, FieldError> {
         (Some(last), None) => Ok(Range::Last(last.number(1..=events_max)?)),
         (None, Some(since)) => Ok(Range::Since(since.parsed::<Time>()?)),
         (Some(_), Some(since)) => Err(since.wrong("is given beside `last`: one of them says how far back it goes")),
-        (None, None) => Err(FieldError::body("/last", "is missing: `last` or `since` says how far back it goes")),
+        (None, None) => Ok(Range::Last(LAST.min(events_max))),
     }
 }
 

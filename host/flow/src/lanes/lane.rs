@@ -6,12 +6,16 @@ use hookmill_domain::integration::{Hold, OrganizationKey};
 use hookmill_domain::time::Time;
 use hookmill_store::{DeliveryRef, RunRef};
 
-use super::window::Window;
+use super::window::{Pace, Window};
 use super::work::{Open, Run, Sending, Stage};
 
 /// Maps of the lanes. Their keys are numbers that the house gives out, so the hash need not stand up to anyone.
 pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
+/// What a late target, or a lane of late targets, has in memory at most: it will be there for long, and little of it is needed ahead.
+pub(crate) const LATE_BYTES_MAX: u64 = 1024 * 1024;
+/// So many attempts in a row that are answered soon make a late target one like others.
+const SOON_AGAIN: u8 = 4;
 /// Runs that wait for the plugin of one lane; more wait on disk. A change of the integration takes all of them out of memory in one step.
 const READY_MAX: usize = 4096;
 
@@ -75,6 +79,8 @@ pub(crate) struct Target {
     /// Bytes of what waits and what is under way.
     pub(crate) bytes: u64,
     pub(crate) window: Window,
+    /// Attempts that must be answered soon before it counts as late no more.
+    late: u8,
     /// It is gone, or the integration has none of that name: nothing is asked of it until the integration is changed.
     pub(crate) absent: bool,
     /// Deliveries were written down as held since it had too many: they are woken when it has room.
@@ -99,7 +105,27 @@ impl Target {
     /// Whether what was held for it is to be asked for now, which it then is: there is room for more of those that wait for another attempt.
     /// How many wait for their first does not count, or a steady stream of them would keep what is held waiting for ever.
     pub(crate) fn asks_for_held(&mut self, waiting_max: usize) -> bool {
-        self.again.len() <= waiting_max / 2 && std::mem::take(&mut self.held)
+        let has_room = self.again.len() <= waiting_max / 2 && !self.holds_enough();
+        has_room && !self.absent && std::mem::take(&mut self.held)
+    }
+
+    /// Counts an attempt that has ended, for what it says of how long the next ones will take.
+    pub(crate) fn count_late(&mut self, pace: Pace) {
+        match pace {
+            Pace::Slow | Pace::Hung => self.late = SOON_AGAIN,
+            Pace::Answered => self.late = self.late.saturating_sub(1),
+            Pace::Unknown => {}
+        }
+    }
+
+    /// Whether it has hung or was answered late a short while ago: what waits for it is in memory for long.
+    pub(crate) fn is_late(&self) -> bool {
+        self.late > 0
+    }
+
+    /// Whether it is late, and has as much in memory as it can need.
+    pub(crate) fn holds_enough(&self) -> bool {
+        self.is_late() && self.bytes > LATE_BYTES_MAX
     }
 
     pub(crate) fn push(&mut self, sending: Sending) {
@@ -179,9 +205,9 @@ impl Lane {
         self.runs() && !self.backlog && self.ready.len() < READY_MAX
     }
 
-    /// Whether each of its targets has hung lately, so that what is in memory will be there for long.
-    pub(crate) fn hangs(&self) -> bool {
-        !self.targets.is_empty() && self.targets.values().all(|target| target.window.has_hung())
+    /// Whether each of its targets is late, so that what is in memory will be there for long.
+    pub(crate) fn is_late(&self) -> bool {
+        !self.targets.is_empty() && self.targets.values().all(Target::is_late)
     }
 
     /// Whether the next run could hand its requests on: at least one of its targets has not too many that wait for their first attempt.

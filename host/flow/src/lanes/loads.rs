@@ -24,6 +24,7 @@ pub(crate) enum Load {
 pub(crate) struct InTurns<T> {
     of: Map<OrganizationKey, VecDeque<T>>,
     turns: VecDeque<OrganizationKey>,
+    len: usize,
 }
 
 impl<T> Default for InTurns<T> {
@@ -31,6 +32,7 @@ impl<T> Default for InTurns<T> {
         InTurns {
             of: Map::default(),
             turns: VecDeque::new(),
+            len: 0,
         }
     }
 }
@@ -42,6 +44,7 @@ impl<T> InTurns<T> {
             self.turns.push_back(organization);
         }
         waiting.push_back(more);
+        self.len += 1;
     }
 
     /// The next one.
@@ -49,6 +52,7 @@ impl<T> InTurns<T> {
         let organization = self.turns.pop_front()?;
         let waiting = self.of.get_mut(&organization)?;
         let next = waiting.pop_front();
+        self.len = self.len.saturating_sub(usize::from(next.is_some()));
         if waiting.is_empty() {
             self.of.remove(&organization);
         } else {
@@ -57,9 +61,8 @@ impl<T> InTurns<T> {
         next
     }
 
-    /// Of how many organizations something waits.
-    pub(crate) fn organizations(&self) -> usize {
-        self.turns.len()
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -77,9 +80,9 @@ mod tests {
         for (organization, lane) in [(1, 1), (1, 2), (1, 3), (2, 4)] {
             loads.push(OrganizationKey(organization), lane);
         }
-        assert_eq!(loads.organizations(), 2);
+        assert_eq!(loads.len(), 4);
         let order: Vec<i64> = std::iter::from_fn(|| loads.pop()).collect();
         assert_eq!(order, [1, 4, 2, 3]);
-        assert!(loads.is_empty() && loads.of.is_empty());
+        assert!(loads.is_empty() && loads.of.is_empty() && loads.len() == 0);
     }
 }

@@ -109,6 +109,7 @@ impl Yard {
             lane.has_queued();
         }
         self.look(run.integration);
+        self.forget(run.integration);
     }
 
     /// A run gets a row of the queue, and goes on.

@@ -7,15 +7,13 @@
 
 use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
 use hookmill_domain::revision::Pinned;
+use hookmill_domain::time::Time;
 use hookmill_store::RunRef;
 
 use super::Yard;
-use crate::lanes::lane::Lane;
+use crate::lanes::lane::{LATE_BYTES_MAX, Lane};
 use crate::lanes::loads::Load;
 use crate::lanes::work::{Open, place_bytes};
-
-/// What a lane whose targets have all hung holds at most: its work will be in memory for long, and little of it is needed ahead.
-pub(super) const HUNG_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Lanes that are looked at when memory has become free.
 const WAITERS_AT_ONCE: usize = 8;
@@ -50,6 +48,17 @@ impl Share {
     }
 }
 
+/// What came of offering memory to a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offered {
+    /// It is read for.
+    Taken,
+    /// It does not wait for any, or has nothing to read now.
+    Unwanted,
+    /// There is not enough for it.
+    InVain,
+}
+
 /// The shares of a lane and its organization.
 struct Shares {
     own: Share,
@@ -62,10 +71,10 @@ impl Yard {
     pub(crate) fn gives_place(&mut self, organization: OrganizationKey, pinned: &Pinned, data: usize, asked: &mut u64) -> bool {
         let more = place_bytes(data);
         let lane = self.lane(pinned.key, organization);
-        let (gives, hangs, of_lane) = (lane.gives_places(), lane.hangs(), lane.bytes);
+        let (gives, is_late, of_lane) = (lane.gives_places(), lane.is_late(), lane.bytes);
         let Shares { own, lane: mut share } = self.shares(organization, of_lane, *asked);
-        if hangs {
-            share.max = share.max.min(HUNG_BYTES_MAX);
+        if is_late {
+            share.max = share.max.min(LATE_BYTES_MAX);
         }
         if !gives || !own.takes(more) || !share.takes(more) {
             return false;
@@ -82,21 +91,33 @@ impl Yard {
             && let Some(lane) = self.lanes.get_mut(&integration)
         {
             lane.loading = false;
-            lane.due_now |= due;
             lane.waits_for_memory = true;
-            if !std::mem::replace(&mut lane.in_memory_ring, true) {
-                self.memory_waiters.push(lane.organization, integration);
+            if due {
+                lane.due_now = true;
+                // Should the lane be held meanwhile, its due time is what is looked at when the hold ends.
+                self.set_due(integration, Time::default());
             }
+            self.wait_in_the_ring(integration);
         }
         window
     }
 
+    /// Puts a lane that waits for memory among those that are offered some. One that is late, and holds what it may, waits for its own
+    /// alone, and takes no turn from others.
+    fn wait_in_the_ring(&mut self, integration: IntegrationKey) {
+        let Some(lane) = self.lanes.get_mut(&integration) else { return };
+        let waits_for_its_own = lane.is_late() && lane.bytes >= LATE_BYTES_MAX;
+        if lane.waits_for_memory && !waits_for_its_own && !std::mem::replace(&mut lane.in_memory_ring, true) {
+            self.memory_waiters.push(lane.organization, integration);
+        }
+    }
+
     fn window_bytes(&self, integration: IntegrationKey) -> Option<u64> {
         let lane = self.lanes.get(&integration)?;
-        let hangs = lane.hangs();
+        let is_late = lane.is_late();
         let Shares { own, lane: mut share } = self.shares(lane.organization, lane.bytes, 0);
-        if hangs {
-            share.max = share.max.min(HUNG_BYTES_MAX);
+        if is_late {
+            share.max = share.max.min(LATE_BYTES_MAX);
         }
         (own.takes(1) && share.takes(1)).then(|| own.left().min(share.left()).max(1))
     }
@@ -157,7 +178,9 @@ impl Yard {
         if let Some(lane) = self.lanes.get_mut(&integration) {
             lane.bytes = lane.bytes.saturating_sub(bytes);
         }
-        self.offer_memory_to(integration);
+        if self.offer_memory_to(integration) == Offered::InVain {
+            self.wait_in_the_ring(integration);
+        }
         self.offer_memory();
     }
 
@@ -172,30 +195,42 @@ impl Yard {
     /// Memory may have become free, or a read has not taken what it might have: some of those that wait are looked at. Each read that ends
     /// comes here again, so that all of them get their turn.
     pub(super) fn offer_memory(&mut self) {
-        for _ in 0..self.memory_waiters.organizations().min(WAITERS_AT_ONCE) {
+        let mut turns = WAITERS_AT_ONCE;
+        // Those that want none any more cost no turn, or nobody would come here again after them.
+        for _ in 0..self.memory_waiters.len() {
+            if turns == 0 {
+                return;
+            }
             let Some(integration) = self.memory_waiters.pop() else { return };
-            let still_waits = self.offer_memory_to(integration);
-            let Some(lane) = self.lanes.get_mut(&integration) else { continue };
-            lane.in_memory_ring = still_waits;
-            if still_waits {
-                self.memory_waiters.push(lane.organization, integration);
+            if let Some(lane) = self.lanes.get_mut(&integration) {
+                lane.in_memory_ring = false;
+            }
+            match self.offer_memory_to(integration) {
+                Offered::Unwanted => {}
+                Offered::Taken => turns -= 1,
+                Offered::InVain => {
+                    turns -= 1;
+                    self.wait_in_the_ring(integration);
+                }
             }
         }
     }
 
-    /// Lets a lane's read go on that has waited for memory, if there is some. `true`: it waits on.
-    fn offer_memory_to(&mut self, integration: IntegrationKey) -> bool {
+    /// Lets a lane's read go on that has waited for memory, if there is some.
+    fn offer_memory_to(&mut self, integration: IntegrationKey) -> Offered {
         if !self.lanes.get(&integration).is_some_and(|lane| lane.waits_for_memory) {
-            return false;
+            return Offered::Unwanted;
         }
         if self.window_bytes(integration).is_none() {
-            return true;
+            return Offered::InVain;
         }
         if let Some(lane) = self.lanes.get_mut(&integration) {
             lane.waits_for_memory = false;
         }
-        self.look(integration);
-        false
+        match self.look(integration) {
+            true => Offered::Taken,
+            false => Offered::Unwanted,
+        }
     }
 
     pub(super) fn push_load(&mut self, integration: IntegrationKey, load: Load) {

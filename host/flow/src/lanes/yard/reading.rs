@@ -15,12 +15,14 @@ use crate::lanes::work::{Open, Run, Sending, Stage, place_bytes};
 const READY_MIN: usize = 64;
 
 impl Yard {
-    /// Asks for what the lane needs from disk, one read at a time: what is due goes before what has not been tried.
-    pub(super) fn look(&mut self, integration: IntegrationKey) {
+    /// Asks for what the lane needs from disk, one read at a time: what is due goes before what has not been tried. Answers whether it has.
+    pub(super) fn look(&mut self, integration: IntegrationKey) -> bool {
         let load_max = self.target_load_max();
-        let Some(lane) = self.lanes.get_mut(&integration) else { return };
+        let Some(lane) = self.lanes.get_mut(&integration) else {
+            return false;
+        };
         if lane.loading || lane.waits_for_memory || self.closing {
-            return;
+            return false;
         }
         let is_known = lane.standing != Standing::Unknown;
         if is_known && (!lane.sends() || lane.retries_are_full(load_max)) {
@@ -35,10 +37,11 @@ impl Yard {
         } else if lane.backlog && lane.runs() && lane.ready.len() < READY_MIN {
             Load::Queue
         } else {
-            return;
+            return false;
         };
         lane.loading = true;
         self.push_load(integration, load);
+        true
     }
 
     /// The next thing to be read.
@@ -109,11 +112,13 @@ impl Yard {
                 if let Some(lane) = self.lanes.get_mut(&integration) {
                     lane.targets.entry(target.clone()).or_default().held = true;
                 }
-                self.set_due(integration, again_at);
+                self.timers.insert((again_at, integration));
             }
             Load::Due => {
                 self.read_has_ended(integration);
                 self.set_due(integration, again_at);
+                // Also where an earlier one has come due during the read, whose time has passed.
+                self.timers.insert((again_at, integration));
             }
             Load::Standing | Load::Queue => {
                 self.read_has_ended(integration);

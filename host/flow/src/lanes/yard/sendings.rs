@@ -32,7 +32,7 @@ impl Yard {
         let name = sending.target().map(str::to_owned);
         let lane = self.lane(integration, sending.delivery.run.organization);
         let target = lane.targets.entry(name.clone()).or_default();
-        if target.waiting_like(&sending) >= waiting_max {
+        if target.waiting_like(&sending) >= waiting_max || target.holds_enough() {
             target.held = true;
             return Some(sending);
         }
@@ -162,6 +162,15 @@ impl Yard {
         let name = sending.target().map(str::to_owned);
         self.count_attempt(sending, &name, pace);
         let load_max = self.target_load_max();
+        let row = match sending.stage {
+            Stage::First { .. } => self.row_follows(run),
+            Stage::Again { .. } => RowFollows {
+                last: false,
+                queued: false,
+            },
+        };
+        // Before what is held is asked for: it may be all that waited.
+        self.leave_memory(run.integration, &name, after);
         let mut held = false;
         if let Some(lane) = self.lanes.get_mut(&run.integration)
             && let Some(target) = lane.targets.get_mut(&name)
@@ -181,20 +190,11 @@ impl Yard {
                 && !target.held
                 && !target.absent
                 && !target.window.has_hung()
+                && !target.is_late()
                 && lane.targets.len() > IDLE_TARGETS_MAX
             {
                 lane.targets.remove(&name);
             }
-        }
-        let row = match sending.stage {
-            Stage::First { .. } => self.row_follows(run),
-            Stage::Again { .. } => RowFollows {
-                last: false,
-                queued: false,
-            },
-        };
-        if pace == Pace::Hung {
-            self.leave_memory(run.integration, &name, after);
         }
         self.offer_target(run.integration, name);
         self.offer_lane(run.integration);
@@ -213,6 +213,7 @@ impl Yard {
         // What is under way to a target counts as hung or not by what is known of it now.
         let before = if target.window.has_hung() { target.in_flight } else { 0 };
         target.window.count(pace, target.in_flight, per_target);
+        target.count_late(pace);
         target.in_flight = target.in_flight.saturating_sub(1);
         target.bytes = target.bytes.saturating_sub(sending.body_bytes().max(1));
         let after = if target.window.has_hung() { target.in_flight } else { 0 };

@@ -49,7 +49,8 @@ impl Yard {
     ) {
         let lane = self.lane(integration, organization);
         if version < lane.version {
-            return self.look(integration);
+            self.look(integration);
+            return;
         }
         if version > lane.version {
             lane.targets.values_mut().for_each(|target| target.absent = false);

@@ -116,7 +116,7 @@ fn a_lane_finds_its_own_memory_again() {
         }
     };
     (1..=40).for_each(|key| wait(&mut yard, key));
-    assert_eq!(yard.memory_waiters.organizations(), 40);
+    assert_eq!(yard.memory_waiters.len(), 40);
     for key in (1..=40).rev() {
         yard.set_standing(IntegrationKey(key), OrganizationKey(key), 2, Some(Hold::Paused), false, &mut after);
         assert!(!yard.lanes[&IntegrationKey(key)].waits_for_memory);
@@ -202,4 +202,34 @@ fn what_is_held_is_asked_for_again() {
     yard.tick(Time::from_millis(500));
     let asked: Vec<Load> = std::iter::from_fn(|| yard.take_load()).map(|(_, load)| load).collect();
     assert!(asked.contains(&held), "{asked:?}");
+}
+
+/// However many of those that waited want nothing any more, the next one that does is found.
+#[test]
+fn lanes_that_want_nothing_cost_no_turn() {
+    let mut limits = limits();
+    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
+    let mut yard = Yard::new(limits, 1000);
+    let mut after = After::default();
+    for lane in 1..=20 {
+        serve(&mut yard, lane, 1);
+    }
+    while let Some((lane, _)) = yard.take_load() {
+        yard.standing_loaded(lane, 1, None, false, &mut after);
+    }
+    assert_eq!(post(&mut yard, 1..2, 1, 1, 1000), 1);
+    for lane in 2..=20 {
+        yard.committed(accepted_with(100 + lane, 1, &[lane], false, 1000));
+    }
+    // The first has taken what a lane may, so that the others find nothing.
+    let more = place_bytes(1000);
+    yard.charge(IntegrationKey(1), OrganizationKey(1), more);
+    while let Some((lane, _)) = yard.take_load() {
+        assert_eq!(yard.window_or_wait(lane, false), None, "{lane:?}");
+    }
+    for lane in 2..=19 {
+        yard.lanes.get_mut(&IntegrationKey(lane)).expect("it is there").suspended = 1;
+    }
+    yard.discharge(IntegrationKey(1), OrganizationKey(1), 2 * more);
+    assert_eq!(yard.take_load().map(|(lane, _)| lane), Some(IntegrationKey(20)));
 }

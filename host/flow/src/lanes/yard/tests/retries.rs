@@ -121,3 +121,63 @@ fn the_lane_of_a_deleted_integration_goes() {
     assert!(yard.lanes.is_empty() && yard.timers.is_empty());
     assert_eq!(yard.under_way(), (0, 0));
 }
+
+/// A hold that comes while what is due waits for memory does not make it forgotten.
+#[test]
+fn what_is_due_and_waits_for_memory_outlasts_a_hold() {
+    let mut limits = limits();
+    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
+    let mut yard = served(limits);
+    assert!(yard.gives_place(OWNER, &pinned(1), 1000, &mut 0));
+    yard.committed(accepted_with(1, 1, &[1], true, 1000));
+    yard.set_due(LANE, Time::from_millis(10));
+    yard.tick(Time::from_millis(20));
+    assert_eq!(loads(&mut yard), [Load::Due]);
+    assert_eq!(yard.window_or_wait(LANE, true), None);
+    let mut after = After::default();
+    // What leaves memory by it is offered at once, to a lane that is held.
+    yard.set_standing(LANE, OWNER, 2, Some(Hold::Paused), false, &mut after);
+    assert!(loads(&mut yard).is_empty());
+    yard.set_standing(LANE, OWNER, 3, None, false, &mut after);
+    yard.tick(Time::from_millis(30));
+    // Its run has gone to the queue, whose read has begun.
+    assert_eq!(loads(&mut yard), [Load::Queue]);
+    yard.queue_loaded(LANE, Vec::new(), true);
+    assert_eq!(loads(&mut yard), [Load::Due]);
+}
+
+/// All that waited for a late target has left memory, and nothing is under way: it is asked for at once.
+#[test]
+fn what_has_left_memory_is_asked_for_when_nothing_is_under_way() {
+    let mut yard = served(Limits::default());
+    let large = |number: i64| {
+        let mut sending = sending(number, 1, 1, None, false);
+        sending.request.body = vec![0; 700_000].into();
+        sending
+    };
+    for number in 1..=3 {
+        assert!(yard.offer_sending(large(number)).is_none());
+    }
+    let taken = yard.take_sending().expect("three wait");
+    let mut after = After::default();
+    yard.attempt_ended(&taken, Pace::Hung, None, &mut after);
+    assert_eq!(after.records.len(), 1, "one of the two that wait is more than it needs");
+    assert_eq!(loads(&mut yard), [Load::Held(None)]);
+    // What comes out now for it waits on disk as soon as there is enough.
+    assert!(yard.offer_sending(large(4)).is_none());
+    assert!(yard.offer_sending(large(5)).is_some());
+}
+
+/// A read that failed is made again, also where something came due during it.
+#[test]
+fn a_read_that_failed_is_made_again() {
+    let mut yard = served(limits());
+    yard.set_due(LANE, Time::from_millis(10));
+    yard.tick(Time::from_millis(20));
+    assert_eq!(loads(&mut yard), [Load::Due]);
+    yard.set_due(LANE, Time::from_millis(15));
+    yard.tick(Time::from_millis(20));
+    yard.read_later(LANE, &Load::Due, Time::from_millis(500));
+    yard.tick(Time::from_millis(500));
+    assert_eq!(loads(&mut yard), [Load::Due]);
+}

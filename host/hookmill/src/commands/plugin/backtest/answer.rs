@@ -39,6 +39,11 @@ impl Counts {
         self.changed + self.newly_skipped + self.newly_failing + self.newly_delivered + self.no_longer_failing
     }
 
+    /// Whether there was something to compare, and all of it could be.
+    pub(super) fn is_whole(&self) -> bool {
+        self.compared > 0 && self.payload_gone == 0
+    }
+
     /// Whether nothing would be different or worse, for all that is known: what fails no longer is neither.
     pub(super) fn is_well(&self) -> bool {
         self.different() == self.no_longer_failing && self.unavailable == 0

@@ -20,10 +20,13 @@ use self::answer::{Counts, Line, Summary};
 use crate::commands::host::{Call, Host, Lines};
 use crate::screen::Screen;
 
+/// What was compared is well, and there is more that was not.
+const UNKNOWN: u8 = 2;
 /// How long the host may take until it answers: it may have to compile first.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-/// Ends with 0 where nothing would be different or worse, else with 1.
+/// Ends with 0 where all was compared and nothing would come out otherwise but what fails no longer, with 1 where something would, and with 2
+/// where that can not be told of all: the host has ended it early, a payload is gone, or there was no event.
 #[derive(Debug, Args)]
 pub(crate) struct Backtest {
     /// The version to try
@@ -32,9 +35,9 @@ pub(crate) struct Backtest {
     /// The integration whose events are taken: its id, or after an `@` the name of a file with one as it is posted
     #[arg(long, value_name = "ID|@FILE")]
     integration: String,
-    /// How many of the newest events that it matches
-    #[arg(long, value_name = "N", default_value_t = 1000, conflicts_with = "since")]
-    last: u64,
+    /// How many of the newest events that it matches [default: 1000, or as many as the host allows]
+    #[arg(long, value_name = "N", conflicts_with = "since")]
+    last: Option<u64>,
     /// All events that it matches since then
     #[arg(long, value_name = "TIME")]
     since: Option<Time>,
@@ -80,7 +83,7 @@ impl Backtest {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let asked = Asked {
             integration: self.integration()?,
-            last: self.since.is_none().then_some(self.last),
+            last: self.last,
             since: self.since,
             organization: self.host.organization.as_ref(),
         };
@@ -96,10 +99,10 @@ impl Backtest {
             shown::show(&mut screen, &read)?;
         }
         screen.flush()?;
-        Ok(if read.counts.is_well() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        Ok(match (read.counts.is_well(), read.stopped_by.is_none() && read.counts.is_whole()) {
+            (true, true) => ExitCode::SUCCESS,
+            (true, false) => ExitCode::from(UNKNOWN),
+            (false, _) => ExitCode::FAILURE,
         })
     }
 
@@ -128,7 +131,7 @@ impl Backtest {
             })
             .await?;
         let progress = Progress {
-            last: self.since.is_none().then_some(self.last),
+            last: self.last,
             is_shown: std::io::stderr().is_terminal(),
         };
         let ended = read_to_end(&mut lines, &progress).await;

@@ -83,8 +83,16 @@ impl Bench {
 
     fn show<W: io::Write>(&self, screen: &mut Screen<W>, took: &Took, events: usize) -> io::Result<()> {
         let name = self.run.component.display().to_string();
-        screen.line(&[strong(name), plain(format!(" called {} times, on {events} events in turn", took.calls))])?;
-        for (what, us) in [("median", took.p50_us), ("99 %", took.p99_us), ("least", took.min_us), ("most", took.max_us)] {
+        screen.line(&[
+            strong(name),
+            plain(format!(" called {} times, on {events} events in turn", took.calls)),
+        ])?;
+        for (what, us) in [
+            ("median", took.p50_us),
+            ("99 %", took.p99_us),
+            ("least", took.min_us),
+            ("most", took.max_us),
+        ] {
             screen.line(&[faint(format!("  {what:<8}")), plain(format!("{us:>10.1} µs"))])?;
         }
         screen.line(&[faint("  memory  "), plain(format!("{:>13}", size(took.memory_bytes)))])?;

@@ -48,7 +48,7 @@ const TARGETS: &str = "https://target.invalid/";
 /// Requests were decided by the targets that they are shown with.
 const NOT_OF_A_TARGET: &str = "a request does not fit its target";
 
-/// Ends with 0 where each event ended in requests or a skip, else with 1.
+/// Ends with 0 where each event ended in requests or a skip, or with --run as on its host; else with 1.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// The component
@@ -121,10 +121,11 @@ impl Run {
                 return Ok(ExitCode::FAILURE);
             };
             check_config(&plugins, found.schema.as_deref(), &setting.facts.config).await?;
-            let mut parked = 0;
+            let (mut parked, mut is_same) = (0, None);
             for number in 0..events.len() {
                 let told = call(&plugins, &component, &setting, &events, number).await?;
                 parked += usize::from(told.is_parked());
+                is_same = past.as_ref().and_then(|past| past.is_same(&told));
                 match (&past, self.json) {
                     (None, true) => screen.json(&told.shown(&setting.draft).context(NOT_OF_A_TARGET)?)?,
                     (None, false) => shown::show(&mut screen, &told)?,
@@ -144,7 +145,8 @@ impl Run {
                 screen.line(&[if parked == 0 { plain(count) } else { bad(count) }])?;
                 screen.flush()?;
             }
-            Ok(if parked == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            let is_well = is_same.unwrap_or(parked == 0);
+            Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
     }
 

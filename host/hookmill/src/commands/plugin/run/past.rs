@@ -102,6 +102,11 @@ pub(super) fn task(path: &Path) -> anyhow::Result<Task> {
 }
 
 impl Past {
+    /// Whether it ended as on its host. `None`: it had not ended there.
+    pub(super) fn is_same(&self, told: &Told) -> Option<bool> {
+        differences(&self.outcome, told).map(|differences| differences.is_empty())
+    }
+
     /// Prints what came of the run now, and how that stands to what came of it then.
     pub(super) fn json<W: Write>(&self, screen: &mut Screen<W>, told: Told, draft: &Draft, component: Digest) -> anyhow::Result<()> {
         let differences = differences(&self.outcome, &told);
