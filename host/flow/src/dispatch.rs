@@ -1,13 +1,12 @@
 //! The threads that call plugins. They are apart from those of HTTP, so that a busy guest keeps no connection waiting; each runs several
 //! calls side by side, which yield to one another at the engine's ticks.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::JoinHandle;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use hookmill_domain::outcome::{CallFacts, Fault, ParkCode};
 use hookmill_domain::request::Request;
 use hookmill_plugin_room::{Called, give_way};
@@ -18,6 +17,7 @@ use crate::calls::{Came, Subject, call, came_of, component};
 use crate::guard::EndOnPanic;
 use crate::lanes::{After, Run, Sending, Stage, Yard, held};
 use crate::river::Inner;
+use crate::slices::Slices;
 
 /// Starts the threads that call plugins. They end when the lanes close.
 pub(crate) fn start(inner: &Arc<Inner>, threads: usize) -> std::io::Result<Vec<JoinHandle<()>>> {
@@ -38,7 +38,7 @@ pub(crate) fn start(inner: &Arc<Inner>, threads: usize) -> std::io::Result<Vec<J
 async fn call_plugins(inner: &Arc<Inner>, number: usize) {
     let bell = inner.lanes.run_bell(number);
     let calls_max = inner.limits.plugin.calls_at_once_per_thread as usize;
-    let mut calls = FuturesUnordered::new();
+    let mut calls = Slices::new();
     let mut spare = None;
     let (mut runs, mut ended) = (Vec::new(), Vec::new());
     let mut stop = inner.stop.subscribe();
@@ -67,9 +67,12 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
                     }
                 }
             }
-            // Those that have yielded get their turn as well, however many new ones come.
-            if let Poll::Ready(Some(end)) = futures_util::poll!(calls.next()) {
-                ended.push(end);
+            if !calls.is_empty() {
+                // What has ended goes on first. Then those that have yielded get a slice as well, however many new ones come.
+                hand_on(inner, number, &mut ended, 0, &mut runs);
+                if let Poll::Ready(Some(end)) = poll_fn(|context| Poll::Ready(calls.poll_slice(context))).await {
+                    ended.push(end);
+                }
             }
         }
         tokio::select! {

@@ -33,6 +33,7 @@ mod lanes;
 mod loader;
 mod past;
 mod river;
+mod slices;
 mod trials;
 mod uploads;
 
