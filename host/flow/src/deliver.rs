@@ -75,11 +75,13 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) -> Option<Sending> {
         pace,
         absent,
     } = turn(inner, &sending).await;
-    let now = inner.clock.now();
     let next_sending = inner.lanes.next_sending(|yard, after| {
         let AttemptEnded { row, held } = yard.attempt_ended(&sending, pace, absent, after);
         // The integration was changed meanwhile: it is asked again at once.
-        let next = if absent.is_some() && !held { Next::Waiting(now) } else { next };
+        let next = match absent {
+            Some(_) if !held => Next::Waiting(inner.clock.now()),
+            _ => next,
+        };
         after.records.push(match sending.stage {
             Stage::First { facts, digest } => Record::First {
                 delivery: sending.delivery,

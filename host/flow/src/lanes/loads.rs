@@ -83,6 +83,6 @@ mod tests {
         assert_eq!(loads.len(), 4);
         let order: Vec<i64> = std::iter::from_fn(|| loads.pop()).collect();
         assert_eq!(order, [1, 4, 2, 3]);
-        assert!(loads.is_empty() && loads.of.is_empty() && loads.len() == 0);
+        assert!(loads.is_empty() && loads.of.is_empty());
     }
 }

@@ -132,6 +132,8 @@ async fn a_failure_is_shared_by_those_who_waited_and_forgotten() {
     let fail = || {
         house.plugins.load(digest, async || {
             fetched.fetch_add(1, SeqCst);
+            // Until all of them wait: the look at the disk may have ended before it was waited for.
+            tokio::task::yield_now().await;
             nothing_to_fetch().await
         })
     };

@@ -175,10 +175,12 @@ impl Yard {
         if let Some(organization) = self.organizations.get_mut(&organization) {
             organization.bytes = organization.bytes.saturating_sub(bytes);
         }
+        let mut waits = false;
         if let Some(lane) = self.lanes.get_mut(&integration) {
             lane.bytes = lane.bytes.saturating_sub(bytes);
+            waits = lane.waits_for_memory;
         }
-        if self.offer_memory_to(integration) == Offered::InVain {
+        if waits && self.offer_memory_to(integration) == Offered::InVain {
             self.wait_in_the_ring(integration);
         }
         self.offer_memory();

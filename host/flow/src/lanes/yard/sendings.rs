@@ -160,7 +160,7 @@ impl Yard {
     pub(crate) fn attempt_ended(&mut self, sending: &Sending, pace: Pace, absent: Option<i64>, after: &mut After) -> AttemptEnded {
         let run = sending.delivery.run;
         let name = sending.target().map(str::to_owned);
-        self.count_attempt(sending, &name, pace);
+        let is_late = self.count_attempt(sending, &name, pace);
         let load_max = self.target_load_max();
         let row = match sending.stage {
             Stage::First { .. } => self.row_follows(run),
@@ -169,8 +169,10 @@ impl Yard {
                 queued: false,
             },
         };
-        // Before what is held is asked for: it may be all that waited.
-        self.leave_memory(run.integration, &name, after);
+        if is_late {
+            // Before what is held is asked for: it may be all that waited.
+            self.leave_memory(run.integration, &name, after);
+        }
         let mut held = false;
         if let Some(lane) = self.lanes.get_mut(&run.integration)
             && let Some(target) = lane.targets.get_mut(&name)
@@ -201,25 +203,27 @@ impl Yard {
         AttemptEnded { row, held }
     }
 
-    /// Takes an attempt off what is under way, and lets its target have more or fewer.
-    fn count_attempt(&mut self, sending: &Sending, name: &Option<String>, pace: Pace) {
+    /// Takes an attempt off what is under way, and lets its target have more or fewer. Answers whether that is late.
+    fn count_attempt(&mut self, sending: &Sending, name: &Option<String>, pace: Pace) -> bool {
         let run = sending.delivery.run;
         let per_target = self.limits.delivery.in_flight_max_per_target;
         let organization = self.organizations.entry(run.organization).or_default();
         self.in_flight = self.in_flight.saturating_sub(1);
         organization.in_flight = organization.in_flight.saturating_sub(1);
         let target = self.lanes.get_mut(&run.integration).and_then(|lane| lane.targets.get_mut(name));
-        let Some(target) = target else { return };
+        let Some(target) = target else { return false };
         // What is under way to a target counts as hung or not by what is known of it now.
         let before = if target.window.has_hung() { target.in_flight } else { 0 };
         target.window.count(pace, target.in_flight, per_target);
         target.count_late(pace);
         target.in_flight = target.in_flight.saturating_sub(1);
         target.bytes = target.bytes.saturating_sub(sending.body_bytes().max(1));
+        let is_late = target.is_late();
         let after = if target.window.has_hung() { target.in_flight } else { 0 };
         organization.hung_in_flight = (organization.hung_in_flight + after).saturating_sub(before);
         self.hung_in_flight = (self.hung_in_flight + after).saturating_sub(before);
         self.offer_hung_waiters();
+        is_late
     }
 
     /// Lets the next organization go on that waits to send to a target which has hung. One that can not, for another reason, comes back when
