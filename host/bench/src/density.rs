@@ -71,12 +71,7 @@ async fn measure(settings: &Settings) -> Result<()> {
     let program = std::env::current_exe()?;
     let beside = program.parent().context("find the folder of this program")?;
     let below = settings.folder.as_deref().unwrap_or(beside);
-    let product = settings.hookmill.clone().unwrap_or_else(|| beside.join("hookmill"));
-    ensure!(
-        product.is_file(),
-        "{} is not there: `cargo build --release` makes it",
-        product.display()
-    );
+    let product = crate::server::product(settings.hookmill.as_deref(), beside)?;
     let plugins = settings.plugins;
     let component_bytes = call::numbered(0).len();
     println!("{plugins} plugins on one host\n");

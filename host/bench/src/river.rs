@@ -84,12 +84,7 @@ async fn measure(settings: &Settings) -> Result<()> {
     let folder = settings.folder.as_deref().unwrap_or(beside);
     let mut systems = vec![System::Floor];
     if !settings.floor_only {
-        let product = settings.hookmill.clone().unwrap_or_else(|| beside.join("hookmill"));
-        ensure!(
-            product.is_file(),
-            "{} is not there: `cargo build --release` makes it",
-            product.display()
-        );
+        let product = crate::server::product(settings.hookmill.as_deref(), beside)?;
         systems.push(System::Hookmill(product));
     }
     println!("Hookmill against its floor\n");

@@ -39,6 +39,17 @@ pub(crate) enum System {
     Hookmill(PathBuf),
 }
 
+/// The product's binary: the one that is named, or the one beside this program.
+pub(crate) fn product(named: Option<&Path>, beside: &Path) -> Result<PathBuf> {
+    let product = named.map_or_else(|| beside.join("hookmill"), Path::to_owned);
+    ensure!(
+        product.is_file(),
+        "{} is not there: `cargo build --release` makes it",
+        product.display()
+    );
+    Ok(product)
+}
+
 /// A running system.
 pub(crate) struct Server {
     /// Where its events are posted.
