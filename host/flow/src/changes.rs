@@ -294,22 +294,15 @@ impl River {
         let key = integration.key;
         // Nothing of the lane is taken up between the end of the stop and the last of the orders: the chore lets it go on.
         self.inner.lanes.step_after(|yard, after| yard.suspend(key, organization, after));
-        match self.order_resume(organization, &integration).await {
-            Ok(number) => {
-                self.bring(Chore::Resume(number, key, organization)).await;
-                Ok(())
-            }
-            Err(failure) => {
-                self.inner.lanes.step(|yard| yard.go_on(key, organization));
-                Err(failure)
-            }
-        }
-    }
-
-    async fn order_resume(&self, organization: OrganizationKey, integration: &Integration) -> Result<i64, ChangeError> {
-        let number = self.inner.store.order_resume(integration.key).await?.ok_or(ChangeError::NotFound)?;
-        self.unstopped(organization, integration.id).await?;
-        Ok(number)
+        let ordered = self.inner.store.order_resume(key).await;
+        let Ok(Some(number)) = ordered else {
+            self.inner.lanes.step(|yard| yard.go_on(key, organization));
+            return ordered.map_err(ChangeError::from).and(Err(ChangeError::NotFound));
+        };
+        let unstopped = self.unstopped(organization, id).await;
+        // Also where that failed: the order is on disk.
+        self.bring(Chore::Resume(number, key, organization)).await;
+        unstopped.map_err(ChangeError::from)
     }
 
     /// Orders a parked or queued run anew, under the present revision. Gives its next generation's id.

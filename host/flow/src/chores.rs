@@ -8,7 +8,7 @@ use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
 use hookmill_domain::key::Key;
 use hookmill_domain::names::TargetName;
 use hookmill_domain::time::Time;
-use hookmill_store::{HELD_FIRST, HeldPlace, LiveError, ResumeProgress, StoreError};
+use hookmill_store::{HELD_FIRST, HeldPlace, LiveError, ResumeProgress, StoreError, WindowMax};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -172,7 +172,11 @@ async fn wake_held(
     };
     let Some(target) = targets.front().cloned() else { return Ok(false) };
     let name = target.as_ref().map(ToString::to_string);
-    let (woken, more) = inner.store.wake_held(integration, name, work.place, ROWS_AT_ONCE).await?;
+    let max = WindowMax {
+        count: ROWS_AT_ONCE,
+        bytes: usize::MAX,
+    };
+    let (woken, more) = inner.store.wake_held(integration, name, work.place, max).await?;
     if woken > 0 {
         let now = inner.clock.now();
         inner.lanes.step(|yard| yard.wake(integration, organization, false, Some(now)));

@@ -24,6 +24,7 @@ const OWN_FAULT_WAIT_MS: u64 = 1_000;
 
 /// Keeps as many workers standing as there have been deliveries at once, and ends when the river stops and they have.
 pub(crate) async fn send_deliveries(inner: Arc<Inner>) {
+    let _guard = EndOnPanic("the task that keeps the workers");
     let workers_max = inner.limits.delivery.in_flight_max as usize;
     let mut workers = JoinSet::new();
     let mut stop = inner.stop.subscribe();
@@ -75,6 +76,12 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) -> Option<Sending> {
         pace,
         absent,
     } = turn(inner, &sending).await;
+    let target = match sending.stage {
+        Stage::First { .. } => sending.request.target.as_ref().map(ToString::to_string),
+        Stage::Again { .. } => None,
+    };
+    // What has been sent is freed after the lock.
+    let mut spent = None;
     let next_sending = inner.lanes.next_sending(|yard, after| {
         let AttemptEnded { row, held } = yard.attempt_ended(&sending, pace, absent, after);
         // The integration was changed meanwhile: it is asked again at once.
@@ -82,27 +89,41 @@ async fn deliver(inner: &Arc<Inner>, sending: Sending) -> Option<Sending> {
             Some(_) if !held => Next::Waiting(inner.clock.now()),
             _ => next,
         };
-        after.records.push(match sending.stage {
+        let Sending {
+            delivery, stage, request, ..
+        } = sending;
+        let record = match stage {
             Stage::First { facts, digest } => Record::First {
-                delivery: sending.delivery,
+                delivery,
                 facts,
-                target: sending.request.target.as_ref().map(ToString::to_string),
+                target,
                 digest,
                 attempt,
                 next,
-                request: (next != Next::Delivered).then(|| Box::new(sending.request)),
+                request: match next {
+                    Next::Delivered => {
+                        spent = Some(request);
+                        None
+                    }
+                    _ => Some(Box::new(request)),
+                },
                 last: row.last,
                 queued: row.queued,
             },
-            Stage::Again { was_due, .. } => Record::Again {
-                delivery: sending.delivery,
-                was_due,
-                attempt,
-                counted,
-                next,
-            },
-        });
+            Stage::Again { was_due, .. } => {
+                spent = Some(request);
+                Record::Again {
+                    delivery,
+                    was_due,
+                    attempt,
+                    counted,
+                    next,
+                }
+            }
+        };
+        after.records.push(record);
     });
+    drop(spent);
     inner.lanes.ended.notify_waiters();
     next_sending
 }

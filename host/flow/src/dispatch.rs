@@ -23,20 +23,18 @@ use crate::slices::Slices;
 pub(crate) fn start(inner: &Arc<Inner>, threads: usize) -> std::io::Result<Vec<JoinHandle<()>>> {
     let spawn = |number: usize| {
         let inner = inner.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new().name(format!("plugins-{number}")).spawn(move || {
             let _guard = EndOnPanic("a thread that calls plugins");
             give_way();
-            match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-                Ok(runtime) => runtime.block_on(call_plugins(&inner, number)),
-                Err(failure) => error!(error = %failure, "a thread for plugins can not start"),
-            }
+            runtime.block_on(call_plugins(&inner, number));
         })
     };
     (0..threads).map(spawn).collect()
 }
 
 async fn call_plugins(inner: &Arc<Inner>, number: usize) {
-    let bell = inner.lanes.run_bell(number);
+    let bell = inner.lanes.callers.bell(number);
     let calls_max = inner.limits.plugin.calls_at_once_per_thread as usize;
     let mut calls = Slices::new();
     let mut spare = None;
@@ -46,7 +44,7 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
     loop {
         loop {
             let max = calls_max.saturating_sub(calls.len()).min(together);
-            hand_on(inner, number, &mut ended, max, &mut runs);
+            hand_on(inner, number, &mut ended, max, !calls.is_empty(), &mut runs);
             if runs.is_empty() {
                 // What is there may be kept from it by a limit: then the end of a call rings.
                 break;
@@ -69,7 +67,7 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
             }
             if !calls.is_empty() {
                 // What has ended goes on first. Then those that have yielded get a slice as well, however many new ones come.
-                hand_on(inner, number, &mut ended, 0, &mut runs);
+                hand_on(inner, number, &mut ended, 0, true, &mut runs);
                 if let Poll::Ready(Some(end)) = poll_fn(|context| Poll::Ready(calls.poll_slice(context))).await {
                     ended.push(end);
                 }
@@ -83,12 +81,12 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
                 // What is under way ends within its own limits.
                 while let Some(end) = calls.next().await {
                     ended.push(end);
-                    hand_on(inner, number, &mut ended, 0, &mut runs);
+                    hand_on(inner, number, &mut ended, 0, true, &mut runs);
                 }
                 return;
             }
         }
-        inner.lanes.set_idle(number, false);
+        inner.lanes.callers.is_back(number);
     }
 }
 
@@ -163,12 +161,12 @@ async fn unavailable(inner: &Arc<Inner>, run: Run, fault: Fault) -> End {
 const AGAIN_AFTER_MS: u64 = 500;
 
 /// Requests go on to wait for their targets; what ended without any is recorded. And the next runs are taken, at most `max`.
-fn hand_on(inner: &Arc<Inner>, thread: usize, ended: &mut Vec<End>, max: usize, runs: &mut Vec<Run>) {
+fn hand_on(inner: &Arc<Inner>, thread: usize, ended: &mut Vec<End>, max: usize, has_calls: bool, runs: &mut Vec<Run>) {
     if ended.is_empty() && max == 0 {
         return;
     }
     let any = !ended.is_empty();
-    // What takes time is done before the lock is taken.
+    // What takes time is done before the lock is taken, or after it: preparing, freeing and writing to the log.
     let prepared: Vec<(End, Vec<Sending>)> = ended
         .drain(..)
         .map(|mut end| {
@@ -176,15 +174,25 @@ fn hand_on(inner: &Arc<Inner>, thread: usize, ended: &mut Vec<End>, max: usize, 
             (end, sendings)
         })
         .collect();
-    inner.lanes.next_runs(thread, max, runs, |yard, after| {
+    let mut spent = Vec::with_capacity(prepared.len());
+    inner.lanes.next_runs(thread, max, has_calls, runs, |yard, after| {
         for (end, sendings) in prepared {
-            let records = one_ended(yard, after, end, sendings);
-            after.records.extend(records);
+            one_ended(yard, after, end, sendings, &mut spent);
         }
     });
+    for run in spent.iter().filter(|spent| spent.stops).map(|spent| &spent.run) {
+        error!(organization = %run.organization, integration = %run.pinned.id, plugin = %run.pinned.facts.plugin, "too many faults in a row: the plugin is not called until somebody acts");
+    }
     if any {
         inner.lanes.ended.notify_waiters();
     }
+}
+
+/// A run whose call has ended.
+struct Spent {
+    run: Run,
+    /// Its fault was one too many.
+    stops: bool,
 }
 
 /// The deliveries of a run that has ended with requests, but for those that have their row already.
@@ -216,58 +224,56 @@ fn sendings(end: &mut End) -> Vec<Sending> {
         .collect()
 }
 
-/// Tells the yard of one end, and gives what is to be recorded of it at once.
-fn one_ended(yard: &mut Yard, after: &mut After, end: End, sendings: Vec<Sending>) -> Vec<Record> {
+/// Tells the yard of one end, and leaves what is to be recorded of it at once.
+fn one_ended(yard: &mut Yard, after: &mut After, end: End, sendings: Vec<Sending>, spent: &mut Vec<Spent>) {
     let End { run, call, what } = end;
-    let facts = RunFacts {
-        requests: 0,
-        version: run.pinned.version,
-        call,
+    let came = match what {
+        What::Again => return yard.call_again(run, after),
+        What::Expired => None,
+        What::Came(came) => Some(came),
     };
-    let (end, fault) = match what {
-        What::Again => {
-            yard.call_again(run, after);
-            return Vec::new();
-        }
-        What::Came(Came::Requests(_)) if sendings.is_empty() => {
+    let at = run.run;
+    let mut stops = false;
+    let end = match came {
+        Some(Came::Requests(_)) if sendings.is_empty() => {
             // All rows were there: what is left is the row of the queue.
-            yard.call_ended(run.run, Vec::new());
-            return vec![Record::Complete(run.run)];
+            yard.call_ended(at, Vec::new());
+            after.records.push(Record::Complete(at));
+            None
         }
-        What::Came(Came::Requests(_)) => {
-            yard.count_fault(run.run.integration, false, after);
-            let refused = yard.call_ended(run.run, sendings);
-            return refused.into_iter().map(|(sending, row)| held(sending, row)).collect();
+        Some(Came::Requests(_)) => {
+            yard.count_fault(at.integration, false, after);
+            let refused = yard.call_ended(at, sendings);
+            after.records.extend(refused.into_iter().map(|(sending, row)| held(sending, row)));
+            None
         }
-        What::Came(Came::Skipped(reason)) => (RunEnd::Skipped { reason }, Some(false)),
-        What::Expired => (RunEnd::Expired, None),
+        Some(Came::Skipped(reason)) => {
+            yard.count_fault(at.integration, false, after);
+            Some(RunEnd::Skipped { reason })
+        }
         // A reject is an answer: it neither counts as a fault nor ends a row of them.
-        What::Came(Came::Parked(fault)) => {
-            let is_fault = fault.code.is_fault();
-            (
-                RunEnd::Parked {
-                    code: fault.code,
-                    reason: fault.message,
-                    stop: false,
-                },
-                is_fault.then_some(true),
-            )
+        Some(Came::Parked(fault)) => {
+            stops = fault.code.is_fault() && yard.count_fault(at.integration, true, after);
+            Some(RunEnd::Parked {
+                code: fault.code,
+                reason: fault.message,
+                stop: stops,
+            })
         }
+        None => Some(RunEnd::Expired),
     };
-    let stops = fault.is_some_and(|fault| yard.count_fault(run.run.integration, fault, after));
-    yard.call_ended(run.run, Vec::new());
-    let queued = yard.row_follows(run.run).queued;
-    let end = match end {
-        RunEnd::Parked { code, reason, .. } if stops => {
-            error!(organization = %run.organization, integration = %run.pinned.id, plugin = %run.pinned.facts.plugin, "too many faults in a row: the plugin is not called until somebody acts");
-            RunEnd::Parked { code, reason, stop: true }
-        }
-        end => end,
-    };
-    vec![Record::Ended {
-        run: run.run,
-        facts,
-        end,
-        queued,
-    }]
+    if let Some(end) = end {
+        yard.call_ended(at, Vec::new());
+        after.records.push(Record::Ended {
+            run: at,
+            facts: RunFacts {
+                requests: 0,
+                version: run.pinned.version,
+                call,
+            },
+            end,
+            queued: yard.row_follows(at).queued,
+        });
+    }
+    spent.push(Spent { run, stops });
 }

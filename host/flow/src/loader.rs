@@ -15,6 +15,8 @@ use crate::river::Inner;
 const WINDOW_COUNT: usize = 64;
 /// Bytes read at once for one lane; one larger piece is read alone.
 const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
+/// How long a delivery waits whose row can not be read: somebody may mend the database, and it must not be read again and again.
+const UNREADABLE_WAIT_MS: u64 = 3_600_000;
 /// How long a reader waits after the store failed.
 const FAILURE_WAIT_MS: u64 = 250;
 /// The clock is looked at so often, whatever else happens.
@@ -113,6 +115,8 @@ async fn queue(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) 
 async fn due(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) -> Result<(), StoreError> {
     let taken = inner.lanes.look(|yard| yard.taken_deliveries(integration));
     let (due, next) = inner.store.due_window(integration, inner.clock.now(), taken, max).await?;
+    let mut unreadable = Vec::new();
+    let unreadable_again_at = inner.clock.now().plus_millis(UNREADABLE_WAIT_MS);
     let sendings = due.into_iter().filter_map(|due| {
         let Due {
             delivery,
@@ -136,12 +140,20 @@ async fn due(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) ->
                 },
             }),
             Err(failure) => {
-                error!(delivery = %id, error = %failure, "a delivery can not be read");
+                error!(delivery = %id, error = %failure, "a delivery can not be read; it waits, so that others go on");
+                unreadable.push(Record::Again {
+                    delivery,
+                    was_due: at,
+                    attempt: None,
+                    counted,
+                    next: Next::Waiting(unreadable_again_at),
+                });
                 None
             }
         }
     });
     let sendings = sendings.collect();
+    inner.store.record_outcomes(unreadable);
     let refused = inner.lanes.step(|yard| yard.due_loaded(integration, sendings, next));
     let held = refused.into_iter().filter_map(|sending| match sending.stage {
         Stage::Again { was_due, counted, .. } => Some(Record::Again {
@@ -158,7 +170,12 @@ async fn due(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) ->
 }
 
 async fn wake_held(inner: &Arc<Inner>, integration: IntegrationKey, target: Option<String>) -> Result<(), StoreError> {
-    let (_, more) = inner.store.wake_held(integration, target.clone(), HELD_FIRST, WINDOW_COUNT).await?;
+    let max = WindowMax {
+        count: WINDOW_COUNT,
+        bytes: usize::try_from(WINDOW_BYTES).unwrap_or(usize::MAX),
+    };
+    let max = inner.lanes.look(|yard| yard.room_for_held(integration, &target, max));
+    let (_, more) = inner.store.wake_held(integration, target.clone(), HELD_FIRST, max).await?;
     let now = inner.clock.now();
     inner.lanes.step(|yard| yard.held_woken(integration, target, more.is_some(), now));
     Ok(())

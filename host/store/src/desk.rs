@@ -8,12 +8,30 @@ use hookmill_domain::ids::Salt;
 use hookmill_domain::integration::{OrganizationKey, Revision};
 use hookmill_domain::key::{Key, KeyMint};
 use hookmill_domain::time::Time;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 /// An open transaction and the writer's memory.
 pub(crate) struct Desk<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) drawer: &'a mut Drawer,
+    /// What each event and each delivery of a commit runs.
+    pub(crate) insert_event: Held<'a>,
+    pub(crate) insert_outcome: Held<'a>,
+}
+
+/// A statement that is taken out of the connection's cache once, for as long as a commit is made: each look there costs a copy of its text.
+#[derive(Default)]
+pub(crate) struct Held<'a>(Option<CachedStatement<'a>>);
+
+impl<'a> Held<'a> {
+    /// The statement, which is always asked for with the same text.
+    pub(crate) fn get(&mut self, connection: &'a Connection, sql: &str) -> rusqlite::Result<&mut CachedStatement<'a>> {
+        let statement = match self.0.take() {
+            Some(statement) => statement,
+            None => connection.prepare_cached(sql)?,
+        };
+        Ok(self.0.insert(statement))
+    }
 }
 
 /// The writer's memory. All of it can be read again from the file.
@@ -74,6 +92,18 @@ impl Drawer {
         self.saving_salt = saving;
         self.revisions.clear();
         self.host_revision = None;
+    }
+}
+
+impl<'a> Desk<'a> {
+    /// At the beginning of a transaction.
+    pub(crate) fn new(connection: &'a Connection, drawer: &'a mut Drawer) -> Desk<'a> {
+        Desk {
+            connection,
+            drawer,
+            insert_event: Held::default(),
+            insert_outcome: Held::default(),
+        }
     }
 }
 

@@ -113,7 +113,8 @@ impl Desk<'_> {
         let (key, salt) = self.mint(now)?;
         let organization = event.snapshot.organization;
         let revision = event.snapshot.revision;
-        let mut insert = self.connection.prepare_cached(
+        let insert = self.insert_event.get(
+            self.connection,
             "INSERT INTO event (key, organization, revision, host_revision, owed, payload, kind, inbox, project, document, client_id, data)
              VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;

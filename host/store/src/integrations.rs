@@ -15,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tracing::error;
 
 use crate::desk::{Desk, key};
+use crate::lanes::WindowMax;
 use crate::plugins::{IN_FORCE, PluginFound, find_plugin, meant_version};
 use crate::records::{DeliveryRef, RunRef};
 use crate::seal::{Keyring, SealError};
@@ -287,24 +288,37 @@ impl Desk<'_> {
         integration: IntegrationKey,
         target: Option<&str>,
         after: HeldPlace,
-        limit: usize,
-    ) -> rusqlite::Result<Vec<DeliveryRef>> {
+        max: WindowMax,
+    ) -> rusqlite::Result<(Vec<DeliveryRef>, bool)> {
         let now = self.drawer.clock.now();
         let mut read = self.connection.prepare_cached(
-            "SELECT event, generation, ordinal, organization FROM outcome
+            "SELECT event, generation, ordinal, organization,
+                 (SELECT length(f.request) FROM frozen f WHERE f.event = o.event AND f.generation = o.generation
+                     AND f.integration = o.integration AND f.ordinal = o.ordinal)
+             FROM outcome o
              WHERE integration = ?1 AND state = 4 AND target IS ?2 AND (event, generation, ordinal) > (?3, ?4, ?5)
              ORDER BY event, generation, ordinal LIMIT ?6",
         )?;
-        let held = read.query_map(params![integration.0, target, after.0.as_i64(), after.1, after.2, limit], |row| {
+        let place = params![integration.0, target, after.0.as_i64(), after.1, after.2, max.count];
+        let mut rows = read.query(place)?;
+        let (mut held, mut bytes) = (Vec::new(), 0_usize);
+        let mut is_cut = false;
+        while let Some(row) = rows.next()? {
+            is_cut = bytes > 0 && bytes >= max.bytes;
+            if is_cut {
+                break;
+            }
             let run = RunRef {
                 event: key(row.get(0)?),
                 generation: row.get(1)?,
                 integration,
                 organization: OrganizationKey(row.get(3)?),
             };
-            Ok(DeliveryRef { run, ordinal: row.get(2)? })
-        })?;
-        let held: Vec<DeliveryRef> = held.collect::<rusqlite::Result<_>>()?;
+            held.push(DeliveryRef { run, ordinal: row.get(2)? });
+            bytes += row.get::<_, Option<usize>>(4)?.unwrap_or(0).max(1);
+        }
+        is_cut |= held.len() == max.count;
+        drop(rows);
         for delivery in &held {
             let DeliveryRef { run, ordinal } = *delivery;
             self.connection
@@ -320,7 +334,7 @@ impl Desk<'_> {
                 ])?;
             self.insert_due(*delivery, now)?;
         }
-        Ok(held)
+        Ok((held, is_cut))
     }
 
     fn delete_integration(
@@ -511,11 +525,11 @@ impl Store {
         integration: IntegrationKey,
         target: Option<String>,
         after: HeldPlace,
-        limit: usize,
+        max: WindowMax,
     ) -> Result<(usize, Option<HeldPlace>), StoreError> {
         self.write(move |desk| {
-            let woken = desk.wake_held(integration, target.as_deref(), after, limit)?;
-            let last = woken.last().filter(|_| woken.len() == limit);
+            let (woken, is_cut) = desk.wake_held(integration, target.as_deref(), after, max)?;
+            let last = woken.last().filter(|_| is_cut);
             Ok((woken.len(), last.map(|last| (last.run.event, last.run.generation, last.ordinal))))
         })
         .await

@@ -218,8 +218,9 @@ impl Desk<'_> {
         let call = first.facts.map(|facts| &facts.call);
         let attempt = first.attempt;
         let inserted = self
-            .connection
-            .prepare_cached(
+            .insert_outcome
+            .get(
+                self.connection,
                 "INSERT OR IGNORE INTO outcome (event, generation, integration, ordinal, organization, state, recorded_at, requests,
                      version, run_us, memory_bytes, log, target, digest, attempts, due_at, status, duration_us, response)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",

@@ -340,8 +340,11 @@ fn greatest_key(connection: &Connection) -> rusqlite::Result<Key> {
 #[cfg(test)]
 pub(crate) mod tests {
     use hookmill_domain::clock::Sleep;
+    use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
 
     use super::*;
+    use crate::desk::setting;
+    use crate::records::{Record, RunRef};
 
     struct Still;
 
@@ -387,6 +390,36 @@ pub(crate) mod tests {
         let (journal, synchronous) = how.await.expect("the writer answers");
         const FULL: i64 = 2;
         assert_eq!((journal.as_str(), synchronous), ("wal", FULL));
+        store.close().await;
+    }
+
+    /// A record that can not be written by itself keeps neither its neighbours nor the end waiting, and no mark passes it: the next start
+    /// finds it.
+    #[tokio::test]
+    async fn a_record_that_can_not_be_written_keeps_nobody_waiting() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let store = open(folder.path());
+        let refuse = store.write(|desk| {
+            desk.connection
+                .execute_batch("CREATE TRIGGER refuse BEFORE INSERT ON queue BEGIN SELECT RAISE(ABORT, 'refused'); END")
+        });
+        refuse.await.expect("the writer answers");
+        let run = RunRef {
+            event: key(1),
+            generation: 0,
+            integration: IntegrationKey(1),
+            organization: OrganizationKey(1),
+        };
+        store.record_outcomes([Record::Enqueue(run)]);
+        let mark = || store.write(|desk| setting(desk.connection, "mark"));
+        let before = match mark().await {
+            // The commit that both were in has failed; from now on each record is written by itself.
+            Err(_) => mark().await.expect("only the record is refused"),
+            Ok(mark) => mark,
+        };
+        store.save_mark(key(before + 1));
+        mark().await.expect("only the record is refused");
+        assert_eq!(mark().await.expect("only the record is refused"), before);
         store.close().await;
     }
 }

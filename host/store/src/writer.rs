@@ -90,7 +90,7 @@ impl Tray {
                 return Err(StoreError::Closed);
             }
             asked.verbs.push_back((verb, refuse));
-            self.wake_up(&mut asked);
+            self.wake_up(asked);
         }
         match answer.await {
             Ok(result) => result,
@@ -107,7 +107,7 @@ impl Tray {
                 return Err(StoreError::Closed.into());
             }
             asked.accepts.push(Accept { events, now, reply });
-            self.wake_up(&mut asked);
+            self.wake_up(asked);
         }
         answer.await.unwrap_or(Err(AcceptError::Store(StoreError::Closed)))
     }
@@ -117,8 +117,8 @@ impl Tray {
         let mut asked = self.lock();
         let first = asked.records.is_empty();
         asked.records.extend(records);
-        if first {
-            self.wake_up(&mut asked);
+        if first && !asked.records.is_empty() {
+            self.wake_up(asked);
         }
     }
 
@@ -133,9 +133,11 @@ impl Tray {
         self.wake.notify_one();
     }
 
-    /// Wakes the writer if it sleeps, once: a ring costs a call of the system, also when nobody sleeps.
-    fn wake_up(&self, asked: &mut Asked) {
-        if mem::take(&mut asked.sleeps) {
+    /// Wakes the writer if it sleeps, once: a ring costs a call of the system, also when nobody sleeps. After the lock, which it wants.
+    fn wake_up(&self, mut asked: MutexGuard<'_, Asked>) {
+        let sleeps = mem::take(&mut asked.sleeps);
+        drop(asked);
+        if sleeps {
             self.wake.notify_one();
         }
     }
@@ -208,6 +210,10 @@ impl Writer {
                     // What could not be written is kept, and its run stays pinned: it is tried again, and a restart finds it.
                     held_back = asked.records;
                     careful = !held_back.is_empty();
+                    if closed && careful {
+                        // No later commit will come for these, either.
+                        break;
+                    }
                 }
                 Err(failure) => {
                     error!(error = %failure, records = asked.records.len(), "a commit failed; what was to be recorded is tried again");
@@ -272,10 +278,7 @@ impl Writer {
 
     fn transaction(&mut self, asked: &mut Asked, careful: bool, batch: &mut Batch) -> rusqlite::Result<()> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut desk = Desk {
-            connection: &self.connection,
-            drawer: &mut self.drawer,
-        };
+        let mut desk = Desk::new(&self.connection, &mut self.drawer);
         // Records first: a verb that comes after one sees it.
         for (position, record) in asked.records.iter().enumerate() {
             let recorded = if careful {
@@ -295,10 +298,14 @@ impl Writer {
             let events = mem::take(&mut accept.events);
             batch.receipts.push(desk.accept(events, accept.now, &mut batch.committed.accepted)?);
         }
-        if let Some(mark) = asked.mark {
+        // What could not be written is found by a restart above the mark alone.
+        if let Some(mark) = asked.mark
+            && batch.refused.is_empty()
+        {
             desk.set_setting("mark", mark.as_i64())?;
         }
         desk.fill_listing()?;
+        drop(desk);
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }

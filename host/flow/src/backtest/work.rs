@@ -232,7 +232,7 @@ impl Run<'_> {
     async fn give_way(&self) {
         let clock = &self.inner.clock;
         let until = clock.now().plus_millis(PAUSE_MS_MAX);
-        while self.inner.lanes.threads_are_busy() && clock.now() < until {
+        while self.inner.lanes.callers.are_busy() && clock.now() < until {
             clock.sleep_until(clock.now().plus_millis(PAUSE_MS)).await;
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use hookmill_domain::integration::{Hold, OrganizationKey};
 use hookmill_domain::time::Time;
-use hookmill_store::{DeliveryRef, RunRef};
+use hookmill_store::{DeliveryRef, RunRef, WindowMax};
 
 use super::window::{Pace, Window};
 use super::work::{Open, Run, Sending, Stage};
@@ -18,6 +18,9 @@ pub(crate) const LATE_BYTES_MAX: u64 = 1024 * 1024;
 const SOON_AGAIN: u8 = 4;
 /// Runs that wait for the plugin of one lane; more wait on disk. A change of the integration takes all of them out of memory in one step.
 const READY_MAX: usize = 4096;
+
+/// Places that a lane's lists keep when nothing is in them: there may be many lanes.
+const SPARE: usize = 64;
 
 /// What is known of an integration that decides whether its lane is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +88,8 @@ pub(crate) struct Target {
     pub(crate) absent: bool,
     /// Deliveries were written down as held since it had too many: they are woken when it has room.
     pub(crate) held: bool,
+    /// Some of what is held is being made due.
+    pub(crate) is_asked_for: bool,
     pub(crate) in_ring: bool,
     turn: u8,
 }
@@ -102,11 +107,25 @@ impl Target {
         }
     }
 
-    /// Whether what was held for it is to be asked for now, which it then is: there is room for more of those that wait for another attempt.
-    /// How many wait for their first does not count, or a steady stream of them would keep what is held waiting for ever.
-    pub(crate) fn asks_for_held(&mut self, waiting_max: usize) -> bool {
-        let has_room = self.again.len() <= waiting_max / 2 && !self.holds_enough();
-        has_room && !self.absent && std::mem::take(&mut self.held)
+    /// Whether what was held for it is to be asked for now: there is room for more of those that wait for another attempt. How many wait for
+    /// their first does not count, or a steady stream of them would keep what is held waiting for ever. A late target asks with half of what
+    /// it may have in memory, and so for many at once.
+    pub(crate) fn has_room_for_held(&self, waiting_max: usize) -> bool {
+        let has_room = self.again.len() <= waiting_max / 2 && !(self.is_late() && self.bytes > LATE_BYTES_MAX / 2);
+        has_room && self.held && !self.absent && !self.is_asked_for
+    }
+
+    /// What of that it has room for, where no more than `max` comes at once.
+    pub(crate) fn room_for_held(&self, waiting_max: usize, max: WindowMax) -> WindowMax {
+        let bytes = if self.is_late() {
+            LATE_BYTES_MAX.saturating_sub(self.bytes)
+        } else {
+            u64::MAX
+        };
+        WindowMax {
+            count: max.count.min(waiting_max.saturating_sub(self.again.len())).max(1),
+            bytes: max.bytes.min(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        }
     }
 
     /// Counts an attempt that has ended, for what it says of how long the next ones will take.
@@ -205,6 +224,11 @@ impl Lane {
         self.runs() && !self.backlog && self.ready.len() < READY_MAX
     }
 
+    /// Whether a target of it is late: what is read for that one is to fit into the little that it may have in memory.
+    pub(crate) fn has_late(&self) -> bool {
+        self.targets.values().any(Target::is_late)
+    }
+
     /// Whether each of its targets is late, so that what is in memory will be there for long.
     pub(crate) fn is_late(&self) -> bool {
         !self.targets.is_empty() && self.targets.values().all(Target::is_late)
@@ -221,6 +245,19 @@ impl Lane {
     /// Whether as many retries wait for each of its targets as are read ahead.
     pub(crate) fn retries_are_full(&self, waiting_max: usize) -> bool {
         !self.targets.is_empty() && self.targets.values().all(|target| target.again.len() >= waiting_max)
+    }
+
+    /// Lets go of what its largest burst has grown its lists to, once that is over.
+    pub(crate) fn shrink(&mut self) {
+        if self.open.is_empty() && self.open.capacity() > SPARE {
+            self.open = Map::default();
+        }
+        if self.ready.is_empty() && self.ready.capacity() > SPARE {
+            self.ready = VecDeque::new();
+        }
+        if self.again.is_empty() && self.again.capacity() > SPARE {
+            self.again = Map::default();
+        }
     }
 
     /// Runs in memory.

@@ -1,6 +1,7 @@
 //! The lanes behind their one lock, and the bells that wake who takes from them. The lock is held for a step of the yard and never across
 //! a wait.
 
+mod callers;
 mod lane;
 mod loads;
 mod window;
@@ -8,29 +9,28 @@ mod work;
 mod yard;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hookmill_domain::integration::IntegrationKey;
 use hookmill_domain::limits::Limits;
 use hookmill_store::Store;
 use tokio::sync::Notify;
 
+use callers::Callers;
 pub(crate) use loads::Load;
 pub(crate) use window::Pace;
 pub(crate) use work::{Run, Sending, Stage, held, place_bytes};
 pub(crate) use yard::{After, AttemptEnded, Yard};
 
-/// Runs for which one thread is enough: waking a second one costs more than it saves.
-const RUNS_A_THREAD: usize = 32;
-
 /// The yard, and rings for threads that call plugins, tasks that send, and tasks that read.
 pub(crate) struct Lanes {
     yard: Mutex<Yard>,
-    /// One for each thread that calls plugins, and whether it waits.
-    runs: Vec<(Arc<Notify>, AtomicBool)>,
+    pub(crate) callers: Callers,
     /// Workers that wait for a delivery, and who makes more of them when none waits.
     idle: AtomicU32,
     workers: Notify,
+    /// A worker has been rung for and has not come yet: it rings for the next one itself.
+    worker_comes: AtomicBool,
     pub(crate) no_worker: Notify,
     pub(crate) loads: Notify,
     pub(crate) timers: Notify,
@@ -53,9 +53,10 @@ impl Lanes {
     pub(crate) fn new(limits: Limits, threads: usize, calls_max: u32, store: Store) -> Lanes {
         Lanes {
             yard: Mutex::new(Yard::new(limits, calls_max)),
-            runs: (0..threads).map(|_| (Arc::default(), AtomicBool::new(false))).collect(),
+            callers: Callers::new(threads),
             idle: AtomicU32::new(0),
             workers: Notify::new(),
+            worker_comes: AtomicBool::new(false),
             no_worker: Notify::new(),
             loads: Notify::new(),
             timers: Notify::new(),
@@ -65,31 +66,16 @@ impl Lanes {
         }
     }
 
-    /// The bell of a thread that calls plugins.
-    pub(crate) fn run_bell(&self, thread: usize) -> Arc<Notify> {
-        self.runs[thread].0.clone()
-    }
-
-    /// Says whether a thread that calls plugins is about to wait.
-    pub(crate) fn set_idle(&self, thread: usize, idle: bool) {
-        self.runs[thread].1.store(idle, Ordering::SeqCst);
-    }
-
-    /// Whether all threads that call plugins are busy, so that real runs may wait for one. It takes no lock.
-    pub(crate) fn threads_are_busy(&self) -> bool {
-        self.runs.iter().all(|(_, idle)| !idle.load(Ordering::SeqCst))
-    }
-
-    /// One step. Whatever it made ready is rung for.
+    /// One step. Whatever may be taken after it is rung for: once, since who is rung for takes some and rings for the next.
     pub(crate) fn step<T>(&self, step: impl FnOnce(&mut Yard) -> T) -> T {
         self.step_and_ring(|yard| {
             let value = step(yard);
-            (value, yard.ready_runs())
+            (value, yard.has_runs())
         })
     }
 
-    /// A step that says for how many runs it is to be rung.
-    fn step_and_ring<T>(&self, step: impl FnOnce(&mut Yard) -> (T, usize)) -> T {
+    /// A step that says whether a thread is to be rung for.
+    fn step_and_ring<T>(&self, step: impl FnOnce(&mut Yard) -> (T, bool)) -> T {
         let mut yard = self.lock();
         let timer = yard.first_timer();
         let (value, runs) = step(&mut yard);
@@ -99,8 +85,8 @@ impl Lanes {
             yard.first_timer().is_some_and(|at| timer.is_none_or(|timer| at < timer)),
         );
         drop(yard);
-        if runs > 0 {
-            self.ring_for_runs(runs);
+        if runs {
+            self.callers.ring();
         }
         if sendings {
             self.ring_for_sendings();
@@ -133,18 +119,25 @@ impl Lanes {
     }
 
     /// What a thread that calls plugins does between calls, under one lock: the end of the last ones, and the next runs, at most `max` of
-    /// them. If there are none, it counts as waiting from here on.
-    pub(crate) fn next_runs(&self, thread: usize, max: usize, runs: &mut Vec<Run>, ended: impl FnOnce(&mut Yard, &mut After)) {
+    /// them. If there are none, it counts as waiting from here on; `has_calls`: it has some that have yielded.
+    pub(crate) fn next_runs(
+        &self,
+        thread: usize,
+        max: usize,
+        has_calls: bool,
+        runs: &mut Vec<Run>,
+        ended: impl FnOnce(&mut Yard, &mut After),
+    ) {
         self.step_and_ring(|yard| {
             self.leave(yard, ended);
             runs.extend(std::iter::from_fn(|| yard.take_run()).take(max));
             // Under the lock: who offers a run after this finds it waiting.
             if runs.is_empty() && max > 0 {
-                self.set_idle(thread, true);
+                self.callers.waits(thread, has_calls);
             }
-            // Fewer than asked for: what is left is kept by a limit, and nobody is to look at it before that changes.
-            let others = if runs.len() < max { 0 } else { yard.ready_runs() };
-            ((), others)
+            // Fewer than asked for: there are no more.
+            let more = runs.len() >= max && yard.has_runs();
+            ((), more)
         });
     }
 
@@ -153,6 +146,7 @@ impl Lanes {
     pub(crate) fn next_sending(&self, ended: impl FnOnce(&mut Yard, &mut After)) -> Option<Sending> {
         self.step_after(|yard, after| {
             ended(yard, after);
+            self.worker_comes.store(false, Ordering::SeqCst);
             let next = yard.take_sending();
             if next.is_none() {
                 self.idle.fetch_add(1, Ordering::SeqCst);
@@ -196,17 +190,12 @@ impl Lanes {
         look(&self.lock())
     }
 
-    /// Rings for as many idle threads as there is work for. A busy one looks again before it waits.
-    fn ring_for_runs(&self, runs: usize) {
-        let idle = self.runs.iter().filter(|(_, idle)| idle.load(Ordering::SeqCst));
-        for (bell, _) in idle.take(1 + runs / RUNS_A_THREAD) {
-            bell.notify_one();
-        }
-    }
-
-    /// A worker that waits takes it; if none waits, one is made. A worker that was rung for looks again before it waits, so a ring is
-    /// never lost.
+    /// A worker that waits takes it; if none waits, one is made. One at a time: whoever comes to the yard looks, and rings for the next
+    /// if there is more, so a ring is never lost.
     fn ring_for_sendings(&self) {
+        if self.worker_comes.swap(true, Ordering::SeqCst) {
+            return;
+        }
         if self.idle.load(Ordering::SeqCst) > 0 {
             // The one that waits for the shortest time: what it used last is still warm.
             self.workers.notify_last();

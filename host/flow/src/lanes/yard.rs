@@ -127,14 +127,10 @@ impl Yard {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Whether there is a run to take, limits apart.
+    /// Whether there is a run that may be taken.
     pub(crate) fn has_runs(&self) -> bool {
-        !self.closing && !self.runners.is_empty()
-    }
-
-    /// About how many runs there are to take.
-    pub(crate) fn ready_runs(&self) -> usize {
-        if self.has_runs() { self.ready.max(1) } else { 0 }
+        // Who is passed over has a call under way or much in memory, so there are few of them.
+        !self.closing && self.calls < self.calls_max && self.runners.iter().any(|key| self.may_run(*key))
     }
 
     pub(crate) fn has_sendings(&self) -> bool {

@@ -90,6 +90,9 @@ impl Yard {
             if let Some(open) = open {
                 self.discharge_run(run, &open);
             }
+            if let Some(lane) = self.lanes.get_mut(&run.integration) {
+                lane.shrink();
+            }
         }
         // Its first record may come here after it has been read as due: then it has been taken up, and stays so.
         if let Some(ordinal) = recorded.ordinal

@@ -86,7 +86,10 @@ impl Yard {
     /// Bytes that a window of the lane may hold now. `None`: there is no memory for it, and the lane's next read waits for some. `due`: this
     /// one is of what is due, and then so is the next one.
     pub(crate) fn window_or_wait(&mut self, integration: IntegrationKey, due: bool) -> Option<u64> {
-        let window = self.window_bytes(integration);
+        let mut window = self.window_bytes(integration);
+        if due && self.lanes.get(&integration).is_some_and(Lane::has_late) {
+            window = window.map(|bytes| bytes.min(LATE_BYTES_MAX));
+        }
         if window.is_none()
             && let Some(lane) = self.lanes.get_mut(&integration)
         {
@@ -119,7 +122,9 @@ impl Yard {
         if is_late {
             share.max = share.max.min(LATE_BYTES_MAX);
         }
-        (own.takes(1) && share.takes(1)).then(|| own.left().min(share.left()).max(1))
+        // One that holds most of what it may waits until it holds less: read for a piece at a time, each would cost as much as a window.
+        let is_worth_it = share.held == 0 || share.left() >= share.max / 4;
+        (own.takes(1) && share.takes(1) && is_worth_it).then(|| own.left().min(share.left()).max(1))
     }
 
     /// Whether a delivery that a plugin has just put out, and that is charged, is to wait on disk. `alone`: what its run weighs; `of_target`:

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use hookmill_domain::integration::IntegrationKey;
 use hookmill_domain::time::Time;
-use hookmill_store::{DeliveryRef, RunRef};
+use hookmill_store::{DeliveryRef, RunRef, WindowMax};
 
 use super::Yard;
 use crate::lanes::lane::{Lane, Standing};
@@ -25,13 +25,14 @@ impl Yard {
             return false;
         }
         let is_known = lane.standing != Standing::Unknown;
-        if is_known && (!lane.sends() || lane.retries_are_full(load_max)) {
-            // Its due time stays known, and is looked at when the hold ends, or when one of them has had its attempt.
+        if is_known && !lane.sends() {
+            // Its due time stays known, and is looked at when the hold ends.
             lane.due_now = false;
         }
         let load = if !is_known {
             Load::Standing
-        } else if std::mem::take(&mut lane.due_now) {
+        } else if lane.due_now && !lane.retries_are_full(load_max) {
+            lane.due_now = false;
             lane.due = None;
             Load::Due
         } else if lane.backlog && lane.runs() && lane.ready.len() < READY_MIN {
@@ -54,7 +55,8 @@ impl Yard {
             && let Some(lane) = self.lanes.get_mut(&integration)
         {
             lane.queued_since_load = false;
-            lane.window_holds = true;
+            // Who works on its rows now changes what this reads.
+            lane.window_holds = lane.suspended == 0;
         }
         Some((integration, load))
     }
@@ -110,7 +112,9 @@ impl Yard {
             Load::Held(target) => {
                 // Not a read of the lane's own turn.
                 if let Some(lane) = self.lanes.get_mut(&integration) {
-                    lane.targets.entry(target.clone()).or_default().held = true;
+                    let target = lane.targets.entry(target.clone()).or_default();
+                    target.held = true;
+                    target.is_asked_for = false;
                 }
                 self.timers.insert((again_at, integration));
             }
@@ -167,15 +171,39 @@ impl Yard {
         refused
     }
 
+    /// What was held for a target is to be made due: so much of it as there is room for.
+    pub(crate) fn room_for_held(&self, integration: IntegrationKey, target: &Option<String>, max: WindowMax) -> WindowMax {
+        let waiting_max = self.target_waiting_max();
+        let target = self.lanes.get(&integration).and_then(|lane| lane.targets.get(target));
+        target.map_or(max, |target| target.room_for_held(waiting_max, max))
+    }
+
     /// Deliveries held for a target have been made due. `more`: there are further ones, to be made due when it has room again.
-    pub(crate) fn held_woken(&mut self, integration: IntegrationKey, target: Option<String>, more: bool, now: Time) {
-        if let Some(lane) = self.lanes.get_mut(&integration)
-            && more
-        {
-            let target = lane.targets.entry(target).or_default();
-            target.held = !target.absent;
+    pub(crate) fn held_woken(&mut self, integration: IntegrationKey, name: Option<String>, more: bool, now: Time) {
+        if let Some(lane) = self.lanes.get_mut(&integration) {
+            let target = lane.targets.entry(name.clone()).or_default();
+            target.is_asked_for = false;
+            // Held while these were made due, perhaps too late to be among them, and nothing is under way whose end would ask for it.
+            let is_left = std::mem::take(&mut target.held) && target.load() == 0 && !target.absent;
+            target.held = more && !target.absent;
+            if is_left {
+                self.ask_for_held(integration, name);
+            }
         }
         self.set_due(integration, now);
+    }
+
+    /// Asks for what was held for a target to be made due, if that is not under way.
+    pub(super) fn ask_for_held(&mut self, integration: IntegrationKey, name: Option<String>) {
+        let Some(lane) = self.lanes.get_mut(&integration) else { return };
+        let target = lane.targets.entry(name.clone()).or_default();
+        if std::mem::replace(&mut target.is_asked_for, true) {
+            // It may have gone past what was held just now.
+            target.held = true;
+            return;
+        }
+        target.held = false;
+        self.loads.push(lane.organization, (integration, Load::Held(name)));
     }
 
     /// Says that a delivery which is not in memory is due then.
@@ -192,12 +220,10 @@ impl Yard {
     /// Asks for what was held for targets that have room, where the end of an attempt could not.
     fn look_for_held(&mut self, integration: IntegrationKey) {
         let load_max = self.target_load_max();
-        let Some(lane) = self.lanes.get_mut(&integration) else { return };
-        for (name, target) in &mut lane.targets {
-            if target.asks_for_held(load_max) {
-                self.loads.push(lane.organization, (integration, Load::Held(name.clone())));
-            }
-        }
+        let Some(lane) = self.lanes.get(&integration) else { return };
+        let with_room = lane.targets.iter().filter(|(_, target)| target.has_room_for_held(load_max));
+        let names: Vec<Option<String>> = with_room.map(|(name, _)| name.clone()).collect();
+        names.into_iter().for_each(|name| self.ask_for_held(integration, name));
     }
 
     /// The time has come to that point: lanes with something due are read. Gives the next time.

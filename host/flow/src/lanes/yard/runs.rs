@@ -16,11 +16,7 @@ impl Yard {
         }
         for _ in 0..self.runners.len() {
             let key = self.runners.pop_front()?;
-            let free = self.calls_max.saturating_sub(self.calls);
-            let Some(organization) = self.organizations.get(&key) else {
-                continue;
-            };
-            if organization.calls >= free || self.is_full(key) {
+            if !self.may_run(key) {
                 self.runners.push_back(key);
                 continue;
             }
@@ -38,6 +34,13 @@ impl Yard {
             }
         }
         None
+    }
+
+    /// Whether an organization may have another call.
+    pub(super) fn may_run(&self, key: OrganizationKey) -> bool {
+        let free = self.calls_max.saturating_sub(self.calls);
+        let calls = self.organizations.get(&key).map_or(0, |organization| organization.calls);
+        calls < free && !self.is_full(key)
     }
 
     pub(super) fn take_run_of(&mut self, key: OrganizationKey) -> Option<Run> {

@@ -5,7 +5,6 @@ use hookmill_store::RunRef;
 
 use super::{After, Organization, Yard};
 use crate::lanes::lane::Target;
-use crate::lanes::loads::Load;
 use crate::lanes::window::Pace;
 use crate::lanes::work::{RowFollows, Sending, Stage};
 
@@ -25,9 +24,14 @@ impl Yard {
         self.limits.delivery.in_flight_max_per_target as usize
     }
 
+    /// Deliveries that wait for one target, of first attempts and of others each.
+    pub(super) fn target_waiting_max(&self) -> usize {
+        self.target_load_max() * 2
+    }
+
     /// Lets a delivery wait for its target. It comes back if the target has too many.
     pub(super) fn offer_sending(&mut self, sending: Sending) -> Option<Sending> {
-        let waiting_max = self.target_load_max() * 2;
+        let waiting_max = self.target_waiting_max();
         let integration = sending.delivery.run.integration;
         let name = sending.target().map(str::to_owned);
         let lane = self.lane(integration, sending.delivery.run.organization);
@@ -57,12 +61,10 @@ impl Yard {
             return self.offer_sending(sending);
         }
         // The end of an attempt asks for what is held; where there is none under way, it is asked for at once.
-        let is_busy = of_target > 0;
-        if let Some(target) = self.lanes.get_mut(&run.integration).and_then(|lane| lane.targets.get_mut(&name)) {
-            target.held = is_busy;
-        }
-        if !is_busy {
-            self.push_load(run.integration, Load::Held(name));
+        if of_target == 0 {
+            self.ask_for_held(run.integration, name);
+        } else if let Some(target) = self.lanes.get_mut(&run.integration).and_then(|lane| lane.targets.get_mut(&name)) {
+            target.held = true;
         }
         Some(sending)
     }
@@ -177,19 +179,17 @@ impl Yard {
         if let Some(lane) = self.lanes.get_mut(&run.integration)
             && let Some(target) = lane.targets.get_mut(&name)
         {
-            if let Some(due) = lane.due {
-                self.timers.insert((due, run.integration));
-            }
             held = absent.is_some_and(|version| lane.version <= version);
             if held {
                 target.absent = true;
                 target.held = false;
             }
-            if target.asks_for_held(load_max) {
-                self.loads.push(run.organization, (run.integration, Load::Held(name.clone())));
+            if target.has_room_for_held(load_max) {
+                self.ask_for_held(run.integration, name.clone());
             } else if target.load() == 0
                 && !target.in_ring
                 && !target.held
+                && !target.is_asked_for
                 && !target.absent
                 && !target.window.has_hung()
                 && !target.is_late()
@@ -200,6 +200,10 @@ impl Yard {
         }
         self.offer_target(run.integration, name);
         self.offer_lane(run.integration);
+        if self.lanes.get(&run.integration).is_some_and(|lane| lane.due_now) {
+            // Something has come due that there was no room for.
+            self.look(run.integration);
+        }
         AttemptEnded { row, held }
     }
 

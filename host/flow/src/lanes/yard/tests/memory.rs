@@ -233,3 +233,44 @@ fn lanes_that_want_nothing_cost_no_turn() {
     yard.discharge(IntegrationKey(1), OrganizationKey(1), 2 * more);
     assert_eq!(yard.take_load().map(|(lane, _)| lane), Some(IntegrationKey(20)));
 }
+
+/// What a burst has grown a lane's lists to is let go: there may be thousands of lanes, and nothing counts that memory.
+#[test]
+fn a_lane_keeps_little_after_a_burst() {
+    let mut yard = Yard::new(Limits::default(), 10_000);
+    serve(&mut yard, 1, 1);
+    assert_eq!(post(&mut yard, 1..1001, 1, 1, 10), 1000);
+    let runs: Vec<_> = std::iter::from_fn(|| yard.take_run()).collect();
+    for run in &runs {
+        yard.call_ended(run.run, Vec::new());
+        yard.recorded(&hookmill_store::Recorded {
+            run: run.run,
+            run_complete: true,
+            ordinal: None,
+            again: false,
+            due: None,
+            queued: false,
+        });
+    }
+    let lane = &yard.lanes[&IntegrationKey(1)];
+    assert!(lane.open.capacity() < 100 && lane.ready.capacity() < 100);
+}
+
+/// Who may have no further call is not rung for; when a call of it ends, it is.
+#[test]
+fn runs_that_may_not_be_taken_are_not_rung_for() {
+    let mut yard = Yard::new(Limits::default(), 4);
+    for key in [1, 2] {
+        serve(&mut yard, key, key);
+    }
+    post(&mut yard, 1..11, 1, 1, 10);
+    assert!(yard.has_runs());
+    let taken: Vec<_> = std::iter::from_fn(|| yard.take_run()).collect();
+    assert_eq!(taken.len(), 2, "as many as are left for others");
+    assert!(!yard.has_runs());
+    post(&mut yard, 11..12, 2, 2, 10);
+    assert!(yard.has_runs(), "another organization finds one");
+    assert!(yard.take_run().is_some() && !yard.has_runs());
+    yard.call_ended(taken[0].run, Vec::new());
+    assert!(yard.has_runs());
+}

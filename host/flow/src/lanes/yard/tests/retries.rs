@@ -1,8 +1,10 @@
 //! What is tried again: when it is read, and what is held.
 
 use super::*;
+use hookmill_store::WindowMax;
+
 use crate::lanes::loads::Load;
-use crate::lanes::work::place_bytes;
+use crate::lanes::work::{Run, place_bytes};
 
 const LANE: IntegrationKey = IntegrationKey(1);
 const OWNER: OrganizationKey = OrganizationKey(1);
@@ -146,26 +148,115 @@ fn what_is_due_and_waits_for_memory_outlasts_a_hold() {
     assert_eq!(loads(&mut yard), [Load::Due]);
 }
 
+fn large(number: i64, bytes: usize) -> Sending {
+    let mut sending = sending(number, 1, 1, None, false);
+    sending.request.body = vec![0; bytes].into();
+    sending
+}
+
 /// All that waited for a late target has left memory, and nothing is under way: it is asked for at once.
 #[test]
 fn what_has_left_memory_is_asked_for_when_nothing_is_under_way() {
     let mut yard = served(Limits::default());
-    let large = |number: i64| {
-        let mut sending = sending(number, 1, 1, None, false);
-        sending.request.body = vec![0; 700_000].into();
-        sending
-    };
     for number in 1..=3 {
-        assert!(yard.offer_sending(large(number)).is_none());
+        assert!(yard.offer_sending(large(number, 1_200_000)).is_none());
     }
     let taken = yard.take_sending().expect("three wait");
     let mut after = After::default();
     yard.attempt_ended(&taken, Pace::Hung, None, &mut after);
-    assert_eq!(after.records.len(), 1, "one of the two that wait is more than it needs");
+    assert_eq!(after.records.len(), 2, "each of them is more than it needs");
     assert_eq!(loads(&mut yard), [Load::Held(None)]);
     // What comes out now for it waits on disk as soon as there is enough.
-    assert!(yard.offer_sending(large(4)).is_none());
-    assert!(yard.offer_sending(large(5)).is_some());
+    assert!(yard.offer_sending(large(4, 1_200_000)).is_none());
+    assert!(yard.offer_sending(large(5, 1_200_000)).is_some());
+}
+
+/// A late target asks with half of what it may have in memory, and gets no more than fits.
+#[test]
+fn a_late_target_asks_for_what_it_has_room_for() {
+    let mut yard = served(Limits::default());
+    for number in 1..=3 {
+        assert!(yard.offer_sending(large(number, 700_000)).is_none());
+    }
+    let end_one = |yard: &mut Yard| {
+        let taken = yard.take_sending().expect("one waits");
+        yard.attempt_ended(&taken, Pace::Slow, None, &mut After::default());
+    };
+    end_one(&mut yard);
+    assert!(loads(&mut yard).is_empty(), "one that waits is more than half");
+    end_one(&mut yard);
+    assert_eq!(loads(&mut yard), [Load::Held(None)]);
+    assert!(yard.offer_sending(large(4, 300_000)).is_none());
+    let all = WindowMax {
+        count: 64,
+        bytes: 8_000_000,
+    };
+    let room = yard.room_for_held(LANE, &None, all);
+    assert_eq!((room.count, room.bytes), (64, 1024 * 1024 - 300_000));
+    // What is read for it fits, too, also where it has neighbours that are not late.
+    assert!(yard.offer_sending(sending(5, 1, 1, Some("review"), false)).is_none());
+    assert_eq!(yard.window_or_wait(LANE, true), Some(1024 * 1024));
+    assert!(yard.window_or_wait(LANE, false) > Some(1024 * 1024));
+}
+
+/// However many are held at once for a target with nothing under way, they are asked for once, and those that came too late once more.
+#[test]
+fn what_is_held_is_asked_for_once_at_a_time() {
+    let mut yard = served(Limits::default());
+    (0..3).for_each(|_| yard.ask_for_held(LANE, None));
+    assert_eq!(loads(&mut yard), [Load::Held(None)]);
+    yard.held_woken(LANE, None, false, Time::from_millis(1));
+    assert_eq!(loads(&mut yard), [Load::Held(None)]);
+    yard.held_woken(LANE, None, false, Time::from_millis(1));
+    assert!(loads(&mut yard).is_empty());
+}
+
+/// What comes due while as many wait as are read ahead is read as soon as fewer do: nobody needs a clock for that.
+#[test]
+fn what_is_due_is_read_when_there_is_room() {
+    let mut limits = limits();
+    limits.delivery.in_flight_max_per_target = 1;
+    let mut yard = served(limits);
+    for number in 1..=2 {
+        assert!(yard.offer_sending(sending(number, 1, 1, None, true)).is_none());
+    }
+    yard.set_due(LANE, Time::from_millis(10));
+    assert_eq!(yard.tick(Time::from_millis(20)), None);
+    assert!(loads(&mut yard).is_empty());
+    let taken: Vec<Sending> = (0..2)
+        .filter_map(|_| {
+            let taken = yard.take_sending()?;
+            yard.attempt_ended(&taken, Pace::Answered, None, &mut After::default());
+            Some(taken)
+        })
+        .collect();
+    assert_eq!(taken.len(), 2);
+    assert_eq!(loads(&mut yard), [Load::Due]);
+    assert!(yard.timers.is_empty());
+}
+
+/// A window that was asked for before somebody began to work on the lane's rows, and read while he did, tells of rows that are no more.
+#[test]
+fn what_is_read_while_the_rows_are_worked_on_is_not_taken_up() {
+    let mut yard = served(limits());
+    yard.committed(accepted_with(1, 1, &[1], true, 10));
+    let run = yard.take_run().expect("it has its place");
+    yard.call_again(run, &mut After::default());
+    let run = yard.take_run().expect("it is called once more");
+    yard.committed(accepted_with(2, 1, &[1], false, 10));
+    yard.suspend(LANE, OWNER, &mut After::default());
+    assert_eq!(loads(&mut yard), [Load::Queue]);
+    yard.go_on(LANE, OWNER);
+    let old = Run {
+        run: RunRef {
+            event: Key::from_i64(2).expect("positive"),
+            ..run.run
+        },
+        ..run
+    };
+    yard.queue_loaded(LANE, vec![old], true);
+    assert!(yard.take_run().is_none(), "its row may have been ordered anew");
+    assert_eq!(loads(&mut yard), [Load::Queue], "it is read again");
 }
 
 /// A read that failed is made again, also where something came due during it.
