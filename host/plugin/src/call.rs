@@ -71,6 +71,20 @@ pub(crate) async fn transform(component: &Component, call: &Call<'_>, limits: &P
         accepted_at: call.accepted_at,
         seed: call.seed,
     };
+    let (answer, facts) = in_fresh_instance(ready, &setting, async |store, instance| answer(ready, store, &instance, call).await).await;
+    let outcome = answer.and_then(|answer| {
+        contract::outcome(answer, limits, data_bytes).map_err(|limit| Fault::new(ParkCode::OutputLimit, limit.to_string()))
+    });
+    Called { outcome, facts }
+}
+
+/// Asks an instance for its answer.
+pub(crate) async fn answer(
+    ready: &Ready,
+    store: &mut Store<Sandbox>,
+    instance: &Instance,
+    call: &Call<'_>,
+) -> wasmtime::Result<wire::Outcome> {
     let accepted_at = call.accepted_at.to_string();
     let event = wire::Event {
         id: call.event_id,
@@ -86,16 +100,9 @@ pub(crate) async fn transform(component: &Component, call: &Call<'_>, limits: &P
         targets: call.targets,
         config: call.config,
     };
-    let (answer, facts) = in_fresh_instance(ready, &setting, async |store, instance| {
-        let transform = ready.transform.function(store, &instance)?;
-        let (answer,) = transform.call_async(store, (event, integration)).await?;
-        Ok(answer)
-    })
-    .await;
-    let outcome = answer.and_then(|answer| {
-        contract::outcome(answer, limits, data_bytes).map_err(|limit| Fault::new(ParkCode::OutputLimit, limit.to_string()))
-    });
-    Called { outcome, facts }
+    let transform = ready.transform.function(store, instance)?;
+    let (answer,) = transform.call_async(store, (event, integration)).await?;
+    Ok(answer)
 }
 
 /// Makes an instance, lets `work` use it, and tells how that ended. The wait for a slot stands before, and counts for nothing.
@@ -108,7 +115,10 @@ pub(crate) async fn in_fresh_instance<T>(
     let _slot = ready.tier.calls.acquire().await.expect("nobody closes the semaphore");
     let _ticking = setting.ticker.during_call();
     let meter = Arc::new(Meter::start(limits.cpu_ms_for(setting.data_bytes)));
-    let mut store = store(&ready.tier, limits, setting.data_bytes, setting.accepted_at, setting.seed, &meter);
+    let mut store = store(&ready.tier, limits, setting.data_bytes, setting.accepted_at, setting.seed);
+    store.set_epoch_deadline(1);
+    let of_store = Arc::clone(&meter);
+    store.epoch_deadline_callback(move |_| Ok(of_store.tick()?));
     let ended = watch(&meter, limits.wall_ms, async {
         let instance = ready.pre.instantiate_async(&mut store).await?;
         work(&mut store, instance).await

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use hookmill_domain::outcome::cut;
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
-use crate::engine;
+use crate::engine::{self, Metering};
 use crate::schema::{self, Question};
 use crate::seal::seal;
 
@@ -32,17 +32,20 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 4096;
 /// What the child is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
-    /// A component comes in, an artifact goes out.
-    Compile,
+    /// A component comes in, an artifact for engines of that kind goes out.
+    Compile(Metering),
     /// A question comes in, a verdict goes out.
     Judge,
 }
 
 impl Job {
+    const ALL: [Job; 3] = [Job::Compile(Metering::Epochs), Job::Compile(Metering::Fuel), Job::Judge];
+
     /// As the first argument names it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Job::Compile => "compile",
+            Job::Compile(Metering::Epochs) => "compile",
+            Job::Compile(Metering::Fuel) => "compile-with-fuel",
             Job::Judge => "judge",
         }
     }
@@ -103,7 +106,7 @@ fn parse(args: impl IntoIterator<Item = String>) -> Result<(Job, ChildLimits), S
     let [job, limits @ ..] = args.as_slice() else {
         return Err("it is a part of the host, not a command".to_owned());
     };
-    let job = [Job::Compile, Job::Judge].into_iter().find(|known| known.name() == job);
+    let job = Job::ALL.into_iter().find(|known| known.name() == job);
     let limits: Option<Vec<u64>> = limits.iter().map(|limit| limit.parse().ok()).collect();
     match (job, limits.as_deref()) {
         (Some(job), Some(&[cpu_seconds, memory_bytes, input_bytes_max, niceness])) => Ok((
@@ -149,8 +152,8 @@ fn run(job: Job, limits: &ChildLimits) -> Result<Vec<u8>, String> {
         return Err(format!("the input has more than {} bytes", limits.input_bytes_max));
     }
     match job {
-        Job::Compile => {
-            let engine = engine::compiling().map_err(|error| format!("there is no compiler: {error:#}"))?;
+        Job::Compile(metering) => {
+            let engine = engine::compiling(metering).map_err(|error| format!("there is no compiler: {error:#}"))?;
             engine.precompile_component(&input).map_err(|error| format!("{error:#}"))
         }
         Job::Judge => {
@@ -172,7 +175,7 @@ mod tests {
             input_bytes_max: 3,
             niceness: 4,
         };
-        for job in [Job::Compile, Job::Judge] {
+        for job in Job::ALL {
             let args = [job.name().to_owned()].into_iter().chain(limits.args());
             let (parsed, limits) = parse(args).expect("its own arguments");
             assert_eq!(

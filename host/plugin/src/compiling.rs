@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::artifacts::Artifacts;
 use crate::child::{ChildLimits, Job, NICENESS, NICENESS_AHEAD};
+use crate::engine::Metering;
 use crate::process::{CompilerCommand, Hashing, run};
 use crate::refusal::Refusal;
 use crate::schema::{Question, Verdict};
@@ -27,6 +28,9 @@ use crate::turns::Turns;
 const ARTIFACT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Clients that wait for their turn, in each of the queues; an upload is in memory while it waits.
 const WAITING_MAX: usize = 16;
+/// How many times its CPU time a component gets that is compiled with the counting of fuel in it: there is more to compile, and what a host
+/// takes can be counted.
+const CPU_FACTOR_FUEL: u64 = 2;
 /// What judging a configuration may use.
 const JUDGE_LIMITS: ChildLimits = ChildLimits {
     cpu_seconds: 2,
@@ -44,6 +48,22 @@ pub(crate) enum Lane {
     Upload,
     /// An event.
     Load,
+}
+
+/// An artifact as it came out of a child, in memory. Nothing else makes one.
+#[derive(Debug)]
+pub(crate) struct Fresh(Vec<u8>);
+
+impl Fresh {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A test's own, compiled as a child would.
+    #[cfg(test)]
+    pub(crate) fn by(engine: &wasmtime::Engine, component: &[u8]) -> Fresh {
+        Fresh(engine.precompile_component(component).expect("a component"))
+    }
 }
 
 /// Starts the children.
@@ -117,7 +137,8 @@ impl Compiler {
             file: tokio::fs::File::from_std(file),
             hash: Sha256::new(),
         };
-        let size = run(&self.command, Job::Compile, limits, &bytes, &mut file, ARTIFACT_BYTES_MAX).await?;
+        let compile = Job::Compile(Metering::Epochs);
+        let size = run(&self.command, compile, limits, &bytes, &mut file, ARTIFACT_BYTES_MAX).await?;
         file.file.flush().await.map_err(host)?;
         let digest = Digest::from_bytes(file.hash.finalize().into());
         let artifacts = Arc::clone(artifacts);
@@ -125,6 +146,19 @@ impl Compiler {
             .await
             .map_err(host)?;
         Ok(size)
+    }
+
+    /// Compiles a component for an engine that counts fuel. What comes out lies in no folder, where another engine might look for its own.
+    pub(crate) async fn compile_with_fuel(&self, bytes: Bytes) -> Result<Fresh, Refusal> {
+        let _compile = self.compiles.turn().await;
+        let mut artifact = Vec::new();
+        let limits = ChildLimits {
+            cpu_seconds: self.compile.cpu_seconds.saturating_mul(CPU_FACTOR_FUEL),
+            ..self.compile
+        };
+        let compile = Job::Compile(Metering::Fuel);
+        run(&self.command, compile, &limits, &bytes, &mut artifact, ARTIFACT_BYTES_MAX).await?;
+        Ok(Fresh(artifact))
     }
 
     /// Judges a schema, and a configuration by it.

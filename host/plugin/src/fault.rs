@@ -71,6 +71,11 @@ pub(crate) fn fault(error: &wasmtime::Error, last_words: &str, handed_over_bytes
     Fault::new(code, message)
 }
 
+/// Whether the host failed, and not the guest.
+pub(crate) fn is_of_host(error: &wasmtime::Error) -> bool {
+    error.is::<PoolConcurrencyLimitError>() || error.is::<wasmtime::OutOfMemory>() || error.is::<HostFailed>()
+}
+
 fn judge(error: &wasmtime::Error, handed_over_bytes_max: usize) -> (ParkCode, String) {
     if let Some(limit) = error.downcast_ref::<LimitMet>() {
         return (limit.code(), limit.to_string());
@@ -81,8 +86,7 @@ fn judge(error: &wasmtime::Error, handed_over_bytes_max: usize) -> (ParkCode, St
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return (ParkCode::Trap, trap.to_string());
     }
-    let host = error.is::<PoolConcurrencyLimitError>() || error.is::<wasmtime::OutOfMemory>() || error.is::<HostFailed>();
-    if host {
+    if is_of_host(error) {
         return (
             ParkCode::Unavailable,
             format!("the host could not run the plugin: {}", error.root_cause()),

@@ -189,10 +189,20 @@ fn make_ready(tier: &Arc<Tier>, digest: Digest, artifact: &Verified) -> Result<C
             message: format!("{error:#}"),
         },
     })?;
-    let pre = tier.linker.instantiate_pre(&component).map_err(|error| Refusal::ImportMismatch {
+    link(tier, digest, &component, artifact.bytes)
+}
+
+/// Makes a component ready for instances on that engine.
+pub(crate) fn link(
+    tier: &Arc<Tier>,
+    digest: Digest,
+    component: &wasmtime::component::Component,
+    artifact_bytes: u64,
+) -> Result<Component, Refusal> {
+    let pre = tier.linker.instantiate_pre(component).map_err(|error| Refusal::ImportMismatch {
         message: format!("{error:#}"),
     })?;
-    let transform = Transform::of(&component).ok_or_else(|| Refusal::WrongShape {
+    let transform = Transform::of(component).ok_or_else(|| Refusal::WrongShape {
         message: NO_TRANSFORM.to_owned(),
     })?;
     Ok(Component::new(Ready {
@@ -200,7 +210,7 @@ fn make_ready(tier: &Arc<Tier>, digest: Digest, artifact: &Verified) -> Result<C
         pre,
         transform,
         tier: Arc::clone(tier),
-        artifact_bytes: artifact.bytes,
+        artifact_bytes,
     }))
 }
 

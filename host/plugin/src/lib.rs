@@ -10,8 +10,9 @@
 //! - A call is a function of its component and of what it is given: clocks stand at the event's acceptance and move on by sleeping
 //!   alone, random numbers come out of a seed, there are no files, sockets, environment or arguments, and NaNs have one shape.
 //! - No credential comes in here: not a URL, header value or secret of any target.
+//! - How much a call computes can be told by a number that is the same on every machine (`fuel.rs`), without a host's calls paying for it.
 //! - No engine of this process can compile. What it runs was compiled by a child of the same binary and is verified by digest before
-//!   it is mapped.
+//!   it is mapped, unless it comes from the child at once.
 //!
 //! Nothing here knows organizations, the store, HTTP or the network. Fairness between tenants is the caller's affair: this room bounds
 //! how many calls run at once, not whose they are.
@@ -28,6 +29,7 @@ mod compiling;
 mod contract;
 mod engine;
 mod fault;
+mod fuel;
 mod inspect;
 mod linking;
 mod loaded;
@@ -59,6 +61,7 @@ pub use artifacts::Swept;
 pub use call::{Call, Called};
 pub use child::compile_child;
 pub use contract::ContractVersion;
+pub use fuel::{Fuel, Fueled, Uncounted};
 pub use inspect::{Inspection, Needs};
 pub use loaded::Component;
 pub use manners::{give_way, stand_back};

@@ -1,4 +1,4 @@
-//! Maps verified machine code: the one place that takes bytes for code on trust.
+//! Maps machine code: the one place that takes bytes for code on trust.
 //!
 //! What is still trusted in a compile child's output, once its size was checked and its SHA-256 found to be the one taken as it came
 //! out of the child:
@@ -15,6 +15,8 @@
 //! - The file's bytes between their verification and their use, since the pages are read when they are touched. A disk that goes bad
 //!   after that is not noticed before the next load.
 //!
+//! What is [`taken`] from a child at once is trusted in the first four alone: it lies in no folder and on no disk.
+//!
 //! A child that judges a configuration puts out a verdict, which is read as bounded JSON and believed.
 #![expect(
     unsafe_code,
@@ -27,6 +29,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::artifacts::Verified;
+use crate::compiling::Fresh;
 
 /// Maps an artifact. The file stays open and mapped as long as the component lives.
 pub(crate) fn map(engine: &Engine, artifact: &Verified) -> wasmtime::Result<Component> {
@@ -41,4 +44,11 @@ pub(crate) fn map(engine: &Engine, artifact: &Verified) -> wasmtime::Result<Comp
     // taken when they came out of it. Nobody else can write to the file, which lies in a folder of mode 0700 of this user, and the
     // host never changes such a file in place: it writes another and renames it.
     unsafe { Component::deserialize_file(engine, path) }
+}
+
+/// Takes an artifact out of the hands of the child that made it.
+pub(crate) fn taken(engine: &Engine, artifact: &Fresh) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes are what this binary's own compiler wrote in its child process, as they came out of its pipe: a `Fresh` is made
+    // there alone, and nothing changes it.
+    unsafe { Component::deserialize(engine, artifact.bytes()) }
 }

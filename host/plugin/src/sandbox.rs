@@ -10,7 +10,6 @@ use crate::contract::handed_over_bytes_max;
 use crate::engine::Tier;
 use crate::log::Log;
 use crate::memory::Memory;
-use crate::meter::Meter;
 use crate::wasi::Wasi;
 
 /// The most handles that a guest's components hold among each other.
@@ -52,15 +51,9 @@ pub(crate) fn locked(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A store for one call on so much data. The limits hold from the first instruction, that of a start function included.
-pub(crate) fn store(
-    tier: &Tier,
-    limits: &PluginLimits,
-    data_bytes: u64,
-    accepted_at: Time,
-    seed: [u8; 32],
-    meter: &Arc<Meter>,
-) -> Store<Sandbox> {
+/// A store for one call on so much data. The limits hold from the first instruction, that of a start function included; the one on time is
+/// the caller's to set.
+pub(crate) fn store(tier: &Tier, limits: &PluginLimits, data_bytes: u64, accepted_at: Time, seed: [u8; 32]) -> Store<Sandbox> {
     let sandbox = Sandbox {
         memory: Memory::new(limits.memory_bytes_for(data_bytes), tier.table_elements_max),
         log: Arc::new(Mutex::new(Log::new(limits))),
@@ -72,8 +65,5 @@ pub(crate) fn store(
     store.limiter(|sandbox| &mut sandbox.memory);
     store.set_hostcall_fuel(handed_over_bytes_max(limits.output_bytes_for(data_bytes)));
     store.set_max_component_handles(HANDLES_MAX);
-    store.set_epoch_deadline(1);
-    let meter = Arc::clone(meter);
-    store.epoch_deadline_callback(move |_| Ok(meter.tick()?));
     store
 }

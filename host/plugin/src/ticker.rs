@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn an_idle_ticker_parks_and_a_call_wakes_it() {
-        let engine = crate::engine::compiling().expect("an engine");
+        let engine = crate::engine::compiling(crate::engine::Metering::Epochs).expect("an engine");
         let ticker = Ticker::start(&[&engine]).expect("a thread");
         let wait_until_parked = |parked: bool| {
             while ticker.shared.parked.load(SeqCst) != parked {

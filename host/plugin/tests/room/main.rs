@@ -6,6 +6,7 @@ mod calls;
 mod config;
 mod contracts;
 mod corpus;
+mod fuel;
 mod guests;
 mod hostile;
 mod limits;
