@@ -224,6 +224,20 @@ impl<W: Write> Screen<W> {
     }
 }
 
+/// A number with commas between the thousands.
+pub(crate) fn grouped(number: impl TryInto<u64>) -> String {
+    let digits = number.try_into().unwrap_or(u64::MAX).to_string();
+    let mut grouped = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        // Writing into a string does not fail.
+        let _ = grouped.write_char(digit);
+    }
+    grouped
+}
+
 /// A text as it can be printed anywhere. Its lines stay lines, and all but the first are set in, so that none seems to be said by another.
 pub(crate) fn paragraph(text: impl AsRef<str>) -> String {
     let lines: Vec<String> = text.as_ref().lines().map(printable).collect();

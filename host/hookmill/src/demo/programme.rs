@@ -1,6 +1,5 @@
 //! What is printed: who is there, then for each integration what was posted above what it received, then how to go on.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use super::play::{Attempt, Parcel, Played};
 use super::receiver::Arrival;
 use super::verdict::{Verdict, judge};
 use crate::json::shorten;
-use crate::screen::{Piece, Screen, bad, columns, faint, good, name, odd, plain, strong};
+use crate::screen::{Piece, Screen, bad, columns, faint, good, grouped, name, odd, plain, strong};
 
 /// Where everything begins but the titles.
 const INDENT: &str = "    ";
@@ -300,20 +299,6 @@ fn mark(holds: bool) -> Piece {
 fn quoted(text: &str) -> String {
     let text: String = text.chars().take(ANSWER_CHARACTERS_MAX).collect();
     if text.is_empty() { String::new() } else { format!(" “{text}”") }
-}
-
-/// A number with commas between the thousands.
-fn grouped(number: impl TryInto<u64>) -> String {
-    let digits = number.try_into().unwrap_or(u64::MAX).to_string();
-    let mut grouped = String::new();
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        // Writing into a string does not fail.
-        let _ = grouped.write_char(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]

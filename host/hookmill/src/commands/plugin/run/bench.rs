@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Run, Task, call, check_config};
+use super::given::Given;
+use super::{Callee, Task, call, check_config};
 use crate::commands::plugin::component::{self, size};
 use crate::commands::plugin::workshop;
 use crate::screen::{Screen, bad, faint, plain, strong};
@@ -20,7 +21,7 @@ const TIME_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     #[command(flatten)]
-    run: Run,
+    given: Given,
     /// How many calls are timed, over the events in turn; no more than a minute's
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     calls: u32,
@@ -45,24 +46,25 @@ struct Took {
 
 impl Bench {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let task = self.run.asked()?;
+        let task = self.given.asked()?;
         let limits = task.limits.clone();
         workshop::with(&limits, async |plugins| {
             let mut screen = Screen::stdout();
-            let bytes = component::read(&self.run.component, limits.component_bytes_max)?;
-            let Some((found, component)) = self.run.take(&mut screen, &plugins, bytes).await? else {
+            let bytes = component::read(&self.given.component, limits.component_bytes_max)?;
+            let Some((found, component)) = self.given.take(&mut screen, &plugins, bytes).await? else {
                 return Ok(ExitCode::FAILURE);
             };
             let Task { events, setting, .. } = task;
             check_config(&plugins, found.schema.as_deref(), &setting.facts.config).await?;
+            let callee = Callee { component, fueled: None };
             for number in 0..events.len() {
-                call(&plugins, &component, &setting, &events, number).await?;
+                call(&plugins, &callee, &setting, &events, number).await?;
             }
             let (mut durations, mut parked, mut memory_bytes) = (Vec::new(), 0, 0);
             let begun = Instant::now();
             for number in (0..events.len()).cycle().take(self.calls as usize) {
                 let call_begun = Instant::now();
-                let told = call(&plugins, &component, &setting, &events, number).await?;
+                let told = call(&plugins, &callee, &setting, &events, number).await?;
                 durations.push(call_begun.elapsed());
                 parked += usize::from(told.is_parked());
                 memory_bytes = told.tried.call.memory_bytes.max(memory_bytes);
@@ -71,7 +73,7 @@ impl Bench {
                 }
             }
             let took = Took::of(durations, parked, memory_bytes);
-            if self.run.json {
+            if self.given.json {
                 screen.json(&took)?;
             } else {
                 self.show(&mut screen, &took, events.len())?;
@@ -82,7 +84,7 @@ impl Bench {
     }
 
     fn show<W: io::Write>(&self, screen: &mut Screen<W>, took: &Took, events: usize) -> io::Result<()> {
-        let name = self.run.component.display().to_string();
+        let name = self.given.component.display().to_string();
         screen.line(&[
             strong(name),
             plain(format!(" called {} times, on {events} events in turn", took.calls)),

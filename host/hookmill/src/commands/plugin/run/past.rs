@@ -16,8 +16,9 @@ use hookmill_flow::Came;
 use serde::Serialize;
 
 use super::events::Events;
+use super::given::draft;
 use super::told::{Told, ToldShown};
-use super::{NOT_OF_A_TARGET, Setting, Task, draft};
+use super::{NOT_OF_A_TARGET, Setting, Task};
 use crate::screen::{Screen, bad, faint, good, odd, plain, strong};
 
 /// What is kept of the file to compare with.

@@ -6,11 +6,12 @@ use hookmill_domain::outcome::Fault;
 use hookmill_domain::request::Request;
 use hookmill_domain::state::RunState;
 use hookmill_flow::Came;
+use hookmill_plugin_room::Fuel;
 
 use super::told::Told;
 use crate::commands::plugin::component::size;
 use crate::json::shorten;
-use crate::screen::{Piece, Screen, Style, faint, name, odd, plain, strong};
+use crate::screen::{Piece, Screen, Style, faint, grouped, name, odd, plain, strong};
 
 /// The most lines of a body that are shown.
 const BODY_LINES_MAX: usize = 40;
@@ -28,7 +29,12 @@ pub(crate) fn show<W: Write>(screen: &mut Screen<W>, told: &Told) -> io::Result<
         }
     };
     let call = &told.tried.call;
-    let cost = format!("{:.2} ms, {}", call.duration_us as f64 / 1000.0, size(call.memory_bytes));
+    let mut cost = format!("{:.2} ms, {}", call.duration_us as f64 / 1000.0, size(call.memory_bytes));
+    match told.fuel {
+        Some(Fuel::Used(used)) => cost.push_str(&format!(", fuel {}", grouped(used))),
+        Some(Fuel::MoreThan(max)) => cost.push_str(&format!(", fuel more than {}", grouped(max))),
+        Some(Fuel::Uncounted(_)) | None => {}
+    }
     let pieces = vec![
         name(told.kind.as_str()),
         plain(format!(" {} ", told.document)),
@@ -42,6 +48,9 @@ pub(crate) fn show<W: Write>(screen: &mut Screen<W>, told: &Told) -> io::Result<
         for (number, request) in requests.iter().enumerate() {
             show_request(screen, number + 1, request)?;
         }
+    }
+    if let Some(Fuel::Uncounted(why)) = told.fuel {
+        screen.line(&[plain("  "), odd(format!("no fuel is told: {why}"))])?;
     }
     for warning in &told.warnings {
         screen.line(&[plain("  "), odd(format!("warning: {warning}"))])?;

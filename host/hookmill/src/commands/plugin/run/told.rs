@@ -6,6 +6,7 @@ use hookmill_domain::integration::Draft;
 use hookmill_domain::names::{Kind, OrganizationName, ProductId};
 use hookmill_domain::time::Time;
 use hookmill_flow::{Came, Tried};
+use hookmill_plugin_room::Fuel;
 use serde::Serialize;
 
 /// One event's run.
@@ -23,6 +24,8 @@ pub(crate) struct Told {
     pub(crate) accepted_at: Time,
     /// What came of it.
     pub(crate) tried: Tried,
+    /// How much it computed, if that was asked.
+    pub(crate) fuel: Option<Fuel>,
     /// What a host sends all the same, and its receiver may not like.
     pub(crate) warnings: Vec<String>,
 }
@@ -37,8 +40,35 @@ pub(crate) struct ToldShown {
     accepted_at: Time,
     #[serde(flatten)]
     tried: TriedShown,
+    #[serde(flatten)]
+    fuel: Option<FuelShown>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+}
+
+/// The fuel of a call. Where `fuel` is null, one of the others says why.
+#[derive(Debug, Serialize)]
+struct FuelShown {
+    fuel: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel_more_than: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel_uncounted: Option<String>,
+}
+
+impl From<Fuel> for FuelShown {
+    fn from(fuel: Fuel) -> FuelShown {
+        let (fuel, fuel_more_than, fuel_uncounted) = match fuel {
+            Fuel::Used(used) => (Some(used), None, None),
+            Fuel::MoreThan(max) => (None, Some(max), None),
+            Fuel::Uncounted(why) => (None, None, Some(why.to_string())),
+        };
+        FuelShown {
+            fuel,
+            fuel_more_than,
+            fuel_uncounted,
+        }
+    }
 }
 
 impl Told {
@@ -56,6 +86,7 @@ impl Told {
             document: self.document,
             accepted_at: self.accepted_at,
             tried: TriedShown::of(self.tried, None, draft)?,
+            fuel: self.fuel.map(FuelShown::from),
             warnings: self.warnings,
         })
     }
