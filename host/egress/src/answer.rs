@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http_body::Body as _;
-use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Failure;
-use crate::link::Link;
+use crate::link::{Body, Link};
 
 /// How an attempt ended.
 #[derive(Clone, Debug)]
@@ -54,6 +52,34 @@ pub struct Response {
     pub body_end: BodyEnd,
 }
 
+/// What the house reads of a response's head.
+#[derive(Clone, Debug)]
+pub(crate) struct ResponseHead {
+    pub(crate) status: StatusCode,
+    /// The field's text.
+    pub(crate) retry_after: Option<String>,
+    /// How long the receiver says it keeps an idle connection (`keep-alive: timeout=5`), less a second for the way there, so that no request
+    /// meets its closing.
+    pub(crate) idle_for: Option<Duration>,
+}
+
+impl ResponseHead {
+    pub(crate) fn new(status: StatusCode, retry_after: Option<&[u8]>, keep_alive: Option<&[u8]>) -> Self {
+        let text = |field: Option<&[u8]>| field.and_then(|field| std::str::from_utf8(field).ok().map(str::to_owned));
+        Self {
+            status,
+            retry_after: text(retry_after),
+            idle_for: text(keep_alive).as_deref().and_then(idle_hint),
+        }
+    }
+}
+
+fn idle_hint(keep_alive: &str) -> Option<Duration> {
+    let mut fields = keep_alive.split(',').map(str::trim);
+    let seconds: u64 = fields.find_map(|field| field.strip_prefix("timeout="))?.parse().ok()?;
+    Some(Duration::from_secs(seconds.saturating_sub(1)))
+}
+
 /// How reading a body ended. None of it changes what the status line said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyEnd {
@@ -89,7 +115,7 @@ pub(crate) struct ReadBody {
 /// Reads until the end of the body, `read_max` bytes or `until`, whichever comes first. `until` is asked only if the body is not
 /// there at once, which saves most responses a timer.
 pub(crate) async fn read_body(
-    mut body: Incoming,
+    mut body: Body,
     link: &mut Link,
     kept_max: usize,
     read_max: usize,
@@ -98,14 +124,11 @@ pub(crate) async fn read_body(
     let mut kept = Vec::new();
     let mut read = 0_usize;
     let reading = async {
-        while !body.is_end_stream() {
-            let data = match link.frame(&mut body).await {
+        while !link.has_ended(&body) {
+            let data = match link.data(&mut body).await {
                 None => break,
                 Some(Err(_)) => return BodyEnd::Broken,
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => data,
-                    Err(_trailers) => continue,
-                },
+                Some(Ok(data)) => data,
             };
             read = read.saturating_add(data.len());
             let room = kept_max - kept.len();
@@ -130,5 +153,27 @@ pub(crate) async fn read_body(
         is_cut: end != BodyEnd::Complete || read > kept.len(),
         kept: kept.into(),
         end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receivers_say_how_long_they_keep_a_connection() {
+        for (text, seconds) in [
+            ("timeout=5", Some(4)),
+            ("max=100, timeout=60", Some(59)),
+            ("timeout=5, max=1000", Some(4)),
+            ("timeout=1", Some(0)),
+            ("timeout=0", Some(0)),
+            ("timeout=99999999999999999999", None),
+            ("max=100", None),
+            ("timeout=soon", None),
+        ] {
+            let head = ResponseHead::new(StatusCode::OK, None, Some(text.as_bytes()));
+            assert_eq!(head.idle_for.map(|hint| hint.as_secs()), seconds, "{text}");
+        }
     }
 }

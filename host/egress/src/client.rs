@@ -190,8 +190,8 @@ impl Client {
     /// The outgoing's timeout ends with the response's head.
     pub async fn open(&self, outgoing: Outgoing) -> Result<Stream, Failure> {
         let mut attempt = Attempt::new(self, &outgoing, Instant::now());
-        let (response, link) = attempt.open(outgoing).await?;
-        Ok(Stream::new(response, link))
+        let (head, body, link) = attempt.open(outgoing).await?;
+        Ok(Stream::new(head.status, body, link))
     }
 
     /// Drops all connections and ends all tasks. Requests under way over HTTP/2 fail, others end by themselves; call it when none

@@ -93,7 +93,12 @@ impl Failure {
         failure
     }
 
-    /// Of an exchange on a connection that stands.
+    /// Of reading or writing on a connection that stands.
+    pub(crate) fn of_connection(prefix: &str, error: &io::Error) -> Self {
+        Self::of_io(code_of_io(error), prefix, error)
+    }
+
+    /// Of an exchange over HTTP/2, on a connection that stands.
     pub(crate) fn of_exchange(error: &hyper::Error) -> Self {
         let mut code = if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
             FailureCode::Reset

@@ -3,14 +3,18 @@
 use std::error::Error;
 use std::time::Duration;
 
+use bytes::Bytes;
 use h2::Reason;
-use http::{Request, Response};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, USER_AGENT};
+use http::{Request, Response, Uri, Version, uri};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::rt::Executor as _;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use crate::h1::RequestBody;
+use crate::client::Outgoing;
+use crate::endpoint::Endpoint;
 use crate::tasks::Spawner;
 use crate::transport::{Ends, Transport};
 
@@ -24,6 +28,9 @@ const HEADERS_BYTES_MAX: u32 = 64 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(8);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A request's body: there before the request begins, sent with its length.
+pub(crate) type RequestBody = Full<Bytes>;
+
 /// A share in a connection.
 #[derive(Clone)]
 pub(crate) struct H2 {
@@ -33,9 +40,10 @@ pub(crate) struct H2 {
     pub(crate) ends: Ends,
 }
 
-/// A request that got no answer; given back if no receiver has processed it.
+/// A request that got no answer.
 pub(crate) struct H2Unanswered {
-    pub(crate) unsent: Option<Request<RequestBody>>,
+    /// No receiver has processed it.
+    pub(crate) is_unsent: bool,
     pub(crate) error: hyper::Error,
 }
 
@@ -57,20 +65,48 @@ pub(crate) async fn open(transport: Transport, spawner: &Spawner) -> hyper::Resu
 }
 
 impl H2 {
-    pub(crate) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, H2Unanswered> {
-        // Receivers end HTTP/2 connections in full flight, as a matter of routine (nginx after each 1,000 requests), and say which
-        // requests they have not looked at. For these the request is kept; bodies are shared, so it costs a few header values.
-        let kept = request.clone();
-        match self.sender.try_send_request(request).await {
+    /// Sends a request and waits for the head of its response.
+    pub(crate) async fn send(
+        &mut self,
+        endpoint: &Endpoint,
+        outgoing: &Outgoing,
+        user_agent: &HeaderValue,
+    ) -> Result<Response<Incoming>, H2Unanswered> {
+        match self.sender.try_send_request(request(endpoint, outgoing, user_agent)).await {
             Ok(response) => Ok(response),
             Err(mut failed) => {
-                let returned = failed.take_message();
+                let was_returned = failed.take_message().is_some();
                 let error = failed.into_error();
-                let unsent = returned.or_else(|| was_never_processed(&error).then_some(kept));
-                Err(H2Unanswered { unsent, error })
+                // Receivers end HTTP/2 connections in full flight, as a matter of routine (nginx after each 1,000 requests), and say which
+                // requests they have not looked at.
+                let is_unsent = was_returned || was_never_processed(&error);
+                Err(H2Unanswered { is_unsent, error })
             }
         }
     }
+}
+
+/// The request as HTTP/2 has it: all that addresses it is in the URI, and there is no `host` (RFC 9113 section 8.3.1).
+fn request(endpoint: &Endpoint, outgoing: &Outgoing, user_agent: &HeaderValue) -> Request<RequestBody> {
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(endpoint.scheme());
+    parts.authority = Some(endpoint.authority().clone());
+    parts.path_and_query = Some(outgoing.path_and_query.clone());
+    let mut request = Request::new(Full::new(outgoing.body.clone()));
+    *request.method_mut() = outgoing.method.clone();
+    *request.uri_mut() = Uri::from_parts(parts).expect("scheme, authority and path are all there");
+    *request.version_mut() = Version::HTTP_2;
+    let mut headers = outgoing.headers.clone();
+    for of_connection in [HOST, TRANSFER_ENCODING, CONTENT_LENGTH] {
+        headers.remove(of_connection);
+    }
+    if outgoing.body.is_empty() {
+        // Of a body that is there hyper writes the length; of none it writes nothing, which some receivers refuse.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    headers.entry(USER_AGENT).or_insert_with(|| user_agent.clone());
+    *request.headers_mut() = headers;
+    request
 }
 
 /// RFC 9113 section 8.7: the stream was refused, or is beyond the last one that the receiver says it took.

@@ -2,17 +2,20 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::{Poll, ready};
 
 use bytes::Bytes;
-use http::header::HOST;
-use http::{Request, Response, Uri, Version, uri};
-use http_body::{Body as _, Frame};
+use http::header::{HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
+use crate::answer::ResponseHead;
+use crate::client::Outgoing;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
-use crate::h1::{H1, RequestBody};
-use crate::h2_link::{H2, H2Unanswered};
+use crate::h1::{H1, Unanswered};
+use crate::h2_link::H2;
 use crate::transport::Ends;
 
 pub(crate) enum Link {
@@ -20,10 +23,11 @@ pub(crate) enum Link {
     H2(H2),
 }
 
-/// A request that got no answer; given back if no receiver has processed it.
-pub(crate) struct Unanswered {
-    pub(crate) unsent: Option<Request<RequestBody>>,
-    pub(crate) failure: Failure,
+/// A response's body, which is read from its link.
+pub(crate) enum Body {
+    /// The connection knows where it ends.
+    H1,
+    H2(Incoming),
 }
 
 impl Link {
@@ -35,56 +39,55 @@ impl Link {
     }
 
     /// Sends a request and waits for the head of its response.
-    pub(crate) async fn send(&mut self, endpoint: &Endpoint, mut request: Request<RequestBody>) -> Result<Response<Incoming>, Unanswered> {
+    pub(crate) async fn send(
+        &mut self,
+        endpoint: &Endpoint,
+        outgoing: &Outgoing,
+        user_agent: &HeaderValue,
+    ) -> Result<(ResponseHead, Body), Unanswered> {
         match self {
-            Self::H1(h1) => {
-                address_h1(&mut request, endpoint);
-                h1.send(request).await.map_err(|mut failed| Unanswered {
-                    unsent: failed.take_message(),
-                    failure: Failure::of_exchange(failed.error()),
-                })
-            }
+            Self::H1(h1) => h1.send(endpoint, outgoing, user_agent).await.map(|head| (head, Body::H1)),
             Self::H2(h2) => {
-                address_h2(&mut request, endpoint);
-                // In a box, since it keeps a copy of the request: HTTP/1.1 need not make room for that.
-                let sent = Box::pin(h2.send(request)).await;
-                sent.map_err(|H2Unanswered { unsent, error }| Unanswered {
-                    unsent,
-                    failure: Failure::of_exchange(&error),
-                })
+                // In a box: HTTP/1.1 need not make room for the copy of the request that this keeps.
+                let sent = Box::pin(h2.send(endpoint, outgoing, user_agent)).await;
+                let response = sent.map_err(|unanswered| Unanswered {
+                    is_unsent: unanswered.is_unsent,
+                    failure: Failure::of_exchange(&unanswered.error),
+                })?;
+                let (head, body) = response.into_parts();
+                let field = |headers: &HeaderMap, name| headers.get(name).map(|value: &HeaderValue| value.as_bytes().to_vec());
+                let retry_after = field(&head.headers, RETRY_AFTER);
+                let keep_alive = field(&head.headers, HeaderName::from_static("keep-alive"));
+                let head = ResponseHead::new(head.status, retry_after.as_deref(), keep_alive.as_deref());
+                Ok((head, Body::H2(body)))
             }
         }
     }
 
-    /// The next frame of a response's body.
-    pub(crate) async fn frame(&mut self, body: &mut Incoming) -> Option<hyper::Result<Frame<Bytes>>> {
-        poll_fn(|cx| match self {
-            Self::H1(h1) => h1.poll_frame(body, cx),
-            Self::H2(_) => Pin::new(&mut *body).poll_frame(cx),
+    /// Whether a response's body has ended, as far as it is known without reading more.
+    pub(crate) fn has_ended(&self, body: &Body) -> bool {
+        match (self, body) {
+            (Self::H1(h1), _) => h1.body_has_ended(),
+            (_, Body::H2(body)) => body.is_end_stream(),
+            (Self::H2(_), Body::H1) => true,
+        }
+    }
+
+    /// The next bytes of a response's body, once they are there; `None`: it has ended as it should.
+    pub(crate) async fn data(&mut self, body: &mut Body) -> Option<Result<Bytes, Failure>> {
+        poll_fn(|cx| match (&mut *self, &mut *body) {
+            (Self::H1(h1), _) => h1.poll_data(cx),
+            (_, Body::H2(body)) => loop {
+                let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+                match frame.map(|frame| frame.map(|frame| frame.into_data())) {
+                    None => return Poll::Ready(None),
+                    Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
+                    Some(Ok(Err(_trailers))) => {}
+                    Some(Err(error)) => return Poll::Ready(Some(Err(Failure::of_exchange(&error)))),
+                }
+            },
+            (Self::H2(_), Body::H1) => Poll::Ready(None),
         })
         .await
     }
-}
-
-/// Origin form, and the receiver in `host` (RFC 9112 section 3.2).
-fn address_h1(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
-    if request.uri().scheme().is_some()
-        && let Some(path_and_query) = request.uri().path_and_query().cloned()
-    {
-        *request.uri_mut() = path_and_query.into();
-    }
-    *request.version_mut() = Version::HTTP_11;
-    let host = endpoint.host_header().clone();
-    request.headers_mut().insert(HOST, host);
-}
-
-/// All in the URI, and no `host` (RFC 9113 section 8.3.1).
-fn address_h2(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
-    let mut parts = uri::Parts::default();
-    parts.scheme = Some(endpoint.scheme());
-    parts.authority = Some(endpoint.authority().clone());
-    parts.path_and_query = request.uri().path_and_query().cloned();
-    *request.uri_mut() = Uri::from_parts(parts).expect("scheme, authority and path are all there");
-    *request.version_mut() = Version::HTTP_2;
-    request.headers_mut().remove(HOST);
 }

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::endpoint::Endpoint;
-use crate::h1::{H1, RequestBody};
-use crate::h2_link::H2;
+use crate::h1::H1;
+use crate::h2_link::{H2, RequestBody};
 use crate::link::Link;
 use crate::transport::Ends;
 

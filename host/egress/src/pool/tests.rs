@@ -12,7 +12,7 @@ async fn connection() -> Box<H1> {
     drop(accepted);
     let stream = stream.expect("connects");
     let local = stream.local_addr().expect("is connected").ip();
-    H1::open(Transport::Plain(stream), Ends { remote, local }).await.expect("begins")
+    H1::new(Transport::Plain(stream), Ends { remote, local })
 }
 
 fn pool(idle_max: usize, idle_max_per_target: usize) -> Arc<Pool> {

@@ -74,6 +74,48 @@ async fn as_much_of_a_body_is_kept_as_is_of_use() {
     }
 }
 
+#[tokio::test]
+async fn informational_answers_come_to_an_end() {
+    let early = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000);
+    let server = Server::saying_once(format!("{early}HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")).await;
+    failure(client().send(post(&server.url("/"))).await, FailureCode::Protocol);
+    // A protocol that nobody has asked for is an answer, and no success.
+    let server = Server::answering("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nx").await;
+    let client = client();
+    for number in 1..=2 {
+        let answer = response(client.send(post(&server.url("/"))).await);
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (101, 0));
+        assert_eq!(server.connections(), number);
+    }
+}
+
+/// However an answer is cut into pieces on its way, it is the same answer.
+#[tokio::test]
+async fn an_answer_may_come_byte_by_byte() {
+    const ANSWER: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\nretry-after: 7\r\ntransfer-encoding: chunked\r\n\r\n\
+        5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nx: y\r\n\r\n";
+    let server = Server::start(|mut stream, _| async move {
+        stream.set_nodelay(true).expect("a socket option");
+        while read_request(&mut stream).await.is_some() {
+            for byte in ANSWER {
+                stream.write_all(&[*byte]).await.expect("writes");
+                tokio::task::yield_now().await;
+            }
+        }
+    })
+    .await;
+    let client = client();
+    for _ in 0..3 {
+        let answer = response(client.send(post(&server.url("/"))).await);
+        assert_eq!((answer.status.as_u16(), &*answer.body), (503, &b"hello world"[..]));
+        assert_eq!(
+            (answer.retry_after, answer.body_end),
+            (Some(Duration::from_secs(7)), BodyEnd::Complete)
+        );
+    }
+    assert_eq!(server.connections(), 1);
+}
+
 /// Answers with a head and a beginning, then keeps the connection open in silence.
 async fn stalling(beginning: &'static str) -> Server {
     Server::start(move |mut stream, _| async move {

@@ -119,7 +119,7 @@ async fn http2_where_the_receiver_speaks_it() {
     let port = server.address.port();
     assert_eq!(
         String::from_utf8_lossy(&answered.body),
-        format!("HTTP/2.0 POST https://localhost:{port}/a?b=c user-agent,content-type,content-length 2")
+        format!("HTTP/2.0 POST https://localhost:{port}/a?b=c content-type,user-agent,content-length 2")
     );
     assert_eq!(answered.body_end, BodyEnd::Complete);
     // By address, too: the certificate names it.

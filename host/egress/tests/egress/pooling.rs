@@ -16,6 +16,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 async fn one_after_the_other_share_a_connection() {
     for answer in [
         OK,
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\ncontent-length: 2\n\nok",
         "HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 200 OK\r\nkeep-alive: timeout=5\r\ncontent-length: 0\r\n\r\n",
@@ -37,6 +39,7 @@ async fn a_receiver_that_closes_is_believed() {
         "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nkeep-alive: timeout=1\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     ] {
         let server = Server::answering(answer).await;
         let client = client();
@@ -141,4 +144,49 @@ async fn a_closed_client_keeps_nothing() {
         assert!(answer.is_success() && !answer.reused_connection);
     }
     assert_eq!(server.connections(), 3);
+}
+
+/// An answer that came before the receiver had the whole request says nothing of what it makes of the rest.
+#[tokio::test]
+async fn a_connection_whose_request_was_not_read_whole_is_not_used_again() {
+    let server = Server::start(|mut stream, number| async move {
+        if number > 0 {
+            read_request(&mut stream).await;
+        }
+        stream.write_all(OK.as_bytes()).await.expect("writes");
+        wait_for_end(&mut stream).await;
+    })
+    .await;
+    let client = client();
+    let mut large = post(&server.url("/"));
+    large.body = vec![b' '; 16_000_000].into();
+    assert!(client.send(large).await.is_success());
+    let answer = client.send(post(&server.url("/"))).await;
+    assert!(answer.is_success() && !answer.reused_connection);
+    assert_eq!(server.connections(), 2);
+}
+
+/// What comes between two requests is an answer to neither.
+#[tokio::test]
+async fn what_was_not_asked_for_is_no_answer() {
+    let (said, mut has_said) = mpsc::channel(1);
+    let server = Server::start(move |mut stream, _| {
+        let said = said.clone();
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                stream.write_all(OK.as_bytes()).await.expect("writes");
+                let unasked = b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(unasked).await.expect("writes");
+                let _ = said.send(()).await;
+            }
+        }
+    })
+    .await;
+    let client = client();
+    for number in 1..=3 {
+        let answer = client.send(post(&server.url("/"))).await;
+        has_said.recv().await.expect("it says so");
+        assert!(answer.is_success(), "{answer:?}");
+        assert_eq!(server.connections(), number);
+    }
 }
