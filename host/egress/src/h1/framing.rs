@@ -257,4 +257,51 @@ mod tests {
         let read = read(Framing::chunked(), plain.as_bytes(), 4096);
         assert_eq!(read.expect("it is sound").map(|(body, _)| body.len()), Some(20_000));
     }
+
+    /// Whatever comes, and however it is cut on its way: it is read as if it had come at once, and nothing is read past its end.
+    #[test]
+    fn what_comes_is_read_the_same_however_it_is_cut() {
+        const PIECES: [&[u8]; 16] = [
+            b"1",
+            b"0",
+            b"a",
+            b"F",
+            b"\r",
+            b"\n",
+            b"\r\n",
+            b"\r\n\r\n",
+            b";",
+            b" ",
+            b"x",
+            b"5\r\nhello\r\n",
+            b"0\r\n\r\n",
+            b"2\r\nok\r\n",
+            b"\t",
+            b"\xff",
+        ];
+        let mut state = 1_u64;
+        let mut roll = move |sides: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % sides
+        };
+        let (mut sound, mut broken) = (0, 0);
+        for _ in 0..20_000 {
+            let bytes: Vec<u8> = (0..1 + roll(12)).flat_map(|_| PIECES[roll(PIECES.len())].iter().copied()).collect();
+            let framing = [Framing::chunked(), Framing::chunked(), Framing::Length(roll(20) as u64)][roll(3)];
+            let whole = read(framing, &bytes, bytes.len());
+            let cut = read(framing, &bytes, 1 + roll(4));
+            assert_eq!(whole, cut, "{framing:?}: {}", bytes.escape_ascii());
+            match whole {
+                Ok(Some((_, rest))) => {
+                    sound += 1;
+                    assert!(bytes.ends_with(&rest));
+                }
+                Ok(None) => {}
+                Err(_) => broken += 1,
+            }
+        }
+        assert!(sound > 500 && broken > 500, "both were met: {sound}, {broken}");
+    }
 }
