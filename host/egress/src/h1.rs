@@ -15,8 +15,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT};
+use http::{HeaderValue, Method};
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 use self::framing::{Framing, Next};
@@ -31,6 +31,8 @@ use crate::transport::{Ends, Transport};
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Heads of informational responses (RFC 9110 section 15.2) before the one that counts.
 const INFORMATIONAL_MAX: usize = 16;
+/// Empty lines before a head, which some receivers leave after the last body.
+const EMPTY_LINES_MAX: usize = 8;
 /// Read at once: of a head, and of a body.
 const HEAD_READ_BYTES: usize = 4 * 1024;
 const BODY_READ_BYTES: usize = 16 * 1024;
@@ -41,8 +43,7 @@ const KEPT_BYTES_MAX: usize = 8 * 1024;
 
 pub(crate) struct H1 {
     transport: Transport,
-    /// Of a request that is being sent: the head, and a small body.
-    out: Vec<u8>,
+    sending: Sending,
     /// What has come and was not taken.
     input: Input,
     /// What is still to come of the response.
@@ -63,7 +64,7 @@ impl H1 {
     pub(crate) fn new(transport: Transport, ends: Ends) -> Box<Self> {
         Box::new(Self {
             transport,
-            out: Vec::new(),
+            sending: Sending::default(),
             input: Input::default(),
             framing: Framing::Ended,
             keeps: true,
@@ -81,73 +82,32 @@ impl H1 {
     ) -> Result<ResponseHead, Unanswered> {
         // Whatever happens to this future: only a response that came whole makes it fit for another request.
         self.keeps = false;
-        let body = self.write_head(endpoint, outgoing, user_agent);
-        let mut sending = Sending {
-            body,
-            sent: 0,
-            state: Sent::Partly,
-        };
+        self.sending.begin(endpoint, outgoing, user_agent);
         let mut reading = HeadReading::default();
-        let (head, is_sent) = poll_fn(|cx| {
-            if let Sent::Partly = sending.state {
-                match sending.poll(&mut self.transport, &self.out, cx) {
-                    Poll::Ready(Ok(())) => sending.state = Sent::Whole,
-                    Poll::Ready(Err(error)) => sending.state = Sent::Failed(error),
-                    Poll::Pending => {}
-                }
-            }
-            let head = ready!(reading.poll(&mut self.transport, &mut self.input, cx));
-            Poll::Ready(match head {
-                Ok(head) => Ok((head, matches!(sending.state, Sent::Whole))),
-                Err(failure) => Err(Unanswered {
-                    is_unsent: sending.sent == 0,
-                    failure: match &sending.state {
-                        Sent::Failed(error) => Failure::of_connection("the request could not be sent", error),
-                        Sent::Partly | Sent::Whole => failure,
-                    },
-                }),
-            })
+        let head = poll_fn(|cx| {
+            self.sending.poll(&mut self.transport, cx);
+            let failed = match reading.poll(&mut self.transport, &mut self.input, cx) {
+                Poll::Ready(Ok(head)) => return Poll::Ready(Ok(head)),
+                Poll::Ready(Err(failure)) => self.sending.failure().unwrap_or(failure),
+                // The receiver may have answered before it hung up; where the host itself is at fault, nobody has.
+                Poll::Pending => match self.sending.failure() {
+                    Some(failure) if failure.local_fault => failure,
+                    _ => return Poll::Pending,
+                },
+            };
+            Poll::Ready(Err(Unanswered {
+                is_unsent: self.sending.sent == 0 && !self.transport.is_tls(),
+                failure: failed,
+            }))
         })
         .await?;
-        self.framing = head.framing;
-        self.keeps = head.keeps && is_sent;
+        self.framing = match outgoing.method {
+            // RFC 9112 section 6.3: whatever it says of a body.
+            Method::HEAD => Framing::Ended,
+            _ => head.framing,
+        };
+        self.keeps = head.keeps && self.sending.is_whole();
         Ok(head.response)
-    }
-
-    /// Writes a request's head into its buffer, and the body with it if that is small; else gives the body.
-    fn write_head(&mut self, endpoint: &Endpoint, outgoing: &Outgoing, user_agent: &HeaderValue) -> Bytes {
-        let out = &mut self.out;
-        out.clear();
-        let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
-        let method = outgoing.method.as_str().as_bytes();
-        let host = endpoint.host_header().as_bytes();
-        put(&[
-            method,
-            b" ",
-            outgoing.path_and_query.as_str().as_bytes(),
-            b" HTTP/1.1\r\nhost: ",
-            host,
-            b"\r\n",
-        ]);
-        let mut has_user_agent = false;
-        for (name, value) in &outgoing.headers {
-            // Whom it goes to and where it ends are not the caller's to say.
-            if *name == HOST || *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING {
-                continue;
-            }
-            has_user_agent |= *name == USER_AGENT;
-            put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
-        }
-        if !has_user_agent {
-            put(&[b"user-agent: ", user_agent.as_bytes(), b"\r\n"]);
-        }
-        let length = outgoing.body.len().to_string();
-        put(&[b"content-length: ", length.as_bytes(), b"\r\n\r\n"]);
-        if outgoing.body.len() <= BODY_COPIED_BYTES_MAX {
-            put(&[&outgoing.body]);
-            return Bytes::new();
-        }
-        outgoing.body.clone()
     }
 
     /// The next bytes of the response's body; `None`: it has ended as it should.
@@ -161,15 +121,19 @@ impl H1 {
                 }
                 Ok(Next::Skip(bytes)) => self.input.take(bytes),
                 Ok(Next::Ended) => return Poll::Ready(None),
-                Ok(Next::NeedMore) => match ready!(self.input.poll_fill(&mut self.transport, BODY_READ_BYTES, cx)) {
-                    Ok(0) if self.framing.may_end() => {
-                        self.framing = Framing::Ended;
-                        return Poll::Ready(None);
+                Ok(Next::NeedMore) => {
+                    // There are receivers that answer as they read.
+                    self.sending.poll(&mut self.transport, cx);
+                    match ready!(self.input.poll_fill(&mut self.transport, BODY_READ_BYTES, cx)) {
+                        Ok(0) if self.framing.may_end() => {
+                            self.framing = Framing::Ended;
+                            return Poll::Ready(None);
+                        }
+                        Ok(0) => return self.body_failed(ended("the body did")),
+                        Ok(_) => {}
+                        Err(error) => return self.body_failed(Failure::of_connection("the body could not be read", &error)),
                     }
-                    Ok(0) => return self.body_failed(ended("the body did")),
-                    Ok(_) => {}
-                    Err(error) => return self.body_failed(Failure::of_connection("the body could not be read", &error)),
-                },
+                }
                 Err(broken) => return self.body_failed(Failure::new(FailureCode::Protocol, broken.to_string())),
             }
         }
@@ -204,7 +168,7 @@ impl H1 {
 
     /// Gives up the memory that only a large exchange needs.
     pub(crate) fn shrink(&mut self) {
-        for buffer in [&mut self.out, &mut self.input.buffer] {
+        for buffer in [&mut self.sending.head, &mut self.input.buffer] {
             if buffer.capacity() > KEPT_BYTES_MAX {
                 *buffer = Vec::new();
             }
@@ -213,25 +177,64 @@ impl H1 {
 }
 
 /// A request that is being sent.
+#[derive(Default)]
 struct Sending {
-    /// What goes out after the head's buffer.
+    /// The head, and a small body.
+    head: Vec<u8>,
+    /// What goes out after that.
     body: Bytes,
     sent: usize,
     state: Sent,
 }
 
+#[derive(Default)]
 enum Sent {
     Partly,
+    #[default]
     Whole,
     Failed(io::Error),
 }
 
 impl Sending {
-    fn poll(&mut self, transport: &mut Transport, head: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn begin(&mut self, endpoint: &Endpoint, outgoing: &Outgoing, user_agent: &HeaderValue) {
+        let is_small = outgoing.body.len() <= BODY_COPIED_BYTES_MAX;
+        self.head.clear();
+        write_head(&mut self.head, endpoint, outgoing, user_agent);
+        if is_small {
+            self.head.extend_from_slice(&outgoing.body);
+        }
+        self.body = if is_small { Bytes::new() } else { outgoing.body.clone() };
+        self.sent = 0;
+        self.state = Sent::Partly;
+    }
+
+    fn is_whole(&self) -> bool {
+        matches!(self.state, Sent::Whole)
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        match &self.state {
+            Sent::Failed(error) => Some(Failure::of_connection("the request could not be sent", error)),
+            Sent::Partly | Sent::Whole => None,
+        }
+    }
+
+    /// Sends what can be sent now.
+    fn poll(&mut self, transport: &mut Transport, cx: &mut Context<'_>) {
+        if let Sent::Partly = self.state {
+            match self.poll_send(transport, cx) {
+                Poll::Ready(Ok(())) => self.state = Sent::Whole,
+                Poll::Ready(Err(error)) => self.state = Sent::Failed(error),
+                Poll::Pending => {}
+            }
+        }
+    }
+
+    fn poll_send(&mut self, transport: &mut Transport, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut transport = Pin::new(transport);
-        while self.sent < head.len() + self.body.len() {
-            let of_head = &head[self.sent.min(head.len())..];
-            let of_body = &self.body[self.sent.saturating_sub(head.len())..];
+        while self.sent < self.head.len() + self.body.len() {
+            let of_head = &self.head[self.sent.min(self.head.len())..];
+            let of_body = &self.body[self.sent.saturating_sub(self.head.len())..];
             let sent = match (of_head, of_body) {
                 (of_head, []) => ready!(transport.as_mut().poll_write(cx, of_head)),
                 ([], of_body) => ready!(transport.as_mut().poll_write(cx, of_body)),
@@ -249,10 +252,33 @@ impl Sending {
     }
 }
 
+fn write_head(out: &mut Vec<u8>, endpoint: &Endpoint, outgoing: &Outgoing, user_agent: &HeaderValue) {
+    let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
+    let method = outgoing.method.as_str().as_bytes();
+    let path = outgoing.path_and_query.as_str().as_bytes();
+    let host = endpoint.host_header().as_bytes();
+    put(&[method, b" ", path, b" HTTP/1.1\r\nhost: ", host, b"\r\n"]);
+    let mut has_user_agent = false;
+    for (name, value) in &outgoing.headers {
+        // Whom it goes to and where it ends are not the caller's to say.
+        if *name == HOST || *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING {
+            continue;
+        }
+        has_user_agent |= *name == USER_AGENT;
+        put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+    }
+    if !has_user_agent {
+        put(&[b"user-agent: ", user_agent.as_bytes(), b"\r\n"]);
+    }
+    let length = outgoing.body.len().to_string();
+    put(&[b"content-length: ", length.as_bytes(), b"\r\n\r\n"]);
+}
+
 /// A head that is being read.
 #[derive(Default)]
 struct HeadReading {
     informational: usize,
+    empty_lines: usize,
     /// So many bytes were there when they were last looked at, and were no whole head.
     looked_at: usize,
 }
@@ -260,6 +286,14 @@ struct HeadReading {
 impl HeadReading {
     fn poll(&mut self, transport: &mut Transport, input: &mut Input, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
         loop {
+            while let Some(bytes) = empty_line(input.bytes()).filter(|_| self.looked_at == 0) {
+                input.take(bytes);
+                self.empty_lines += 1;
+                if self.empty_lines > EMPTY_LINES_MAX {
+                    let detail = "one empty line after another instead of a response";
+                    return Poll::Ready(Err(Failure::new(FailureCode::Protocol, detail)));
+                }
+            }
             if self.is_worth_a_look(input.bytes()) {
                 match head::parse(input.bytes()) {
                     Err(malformed) => return Poll::Ready(Err(Failure::new(FailureCode::Protocol, malformed.to_string()))),
@@ -297,6 +331,15 @@ impl HeadReading {
         let new = &bytes[self.looked_at.saturating_sub(3).min(bytes.len())..];
         let has_end = || new.windows(2).any(|two| two == b"\n\n") || new.windows(3).any(|three| three == b"\n\r\n");
         !bytes.is_empty() && (bytes.len() >= self.looked_at * 2 || has_end())
+    }
+}
+
+/// The length of an empty line that these bytes begin with.
+fn empty_line(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [b'\n', ..] => Some(1),
+        [b'\r', b'\n', ..] => Some(2),
+        _ => None,
     }
 }
 

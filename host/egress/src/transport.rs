@@ -14,6 +14,12 @@ pub(crate) enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Transport {
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+}
+
 /// Both ends of a connection that stands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {

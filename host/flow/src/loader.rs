@@ -115,7 +115,8 @@ async fn queue(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) 
 async fn due(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) -> Result<(), StoreError> {
     let taken = inner.lanes.look(|yard| yard.taken_deliveries(integration));
     let (due, next) = inner.store.due_window(integration, inner.clock.now(), taken, max).await?;
-    let mut unreadable = Vec::new();
+    let mut unreadable: Vec<Record> = Vec::new();
+    let mut set_aside = Vec::new();
     let unreadable_again_at = inner.clock.now().plus_millis(UNREADABLE_WAIT_MS);
     let sendings = due.into_iter().filter_map(|due| {
         let Due {
@@ -141,6 +142,7 @@ async fn due(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) ->
             }),
             Err(failure) => {
                 error!(delivery = %id, error = %failure, "a delivery can not be read; it waits, so that others go on");
+                set_aside.push(delivery);
                 unreadable.push(Record::Again {
                     delivery,
                     was_due: at,
@@ -153,7 +155,10 @@ async fn due(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) ->
         }
     });
     let sendings = sendings.collect();
-    inner.store.record_outcomes(unreadable);
+    if !set_aside.is_empty() {
+        inner.lanes.step(|yard| yard.set_aside(integration, set_aside.into_iter()));
+        inner.store.record_outcomes(unreadable);
+    }
     let refused = inner.lanes.step(|yard| yard.due_loaded(integration, sendings, next));
     let held = refused.into_iter().filter_map(|sending| match sending.stage {
         Stage::Again { was_due, counted, .. } => Some(Record::Again {

@@ -46,6 +46,8 @@ pub(crate) enum Broken {
     Size,
     #[error("a chunk of the body is longer than its size")]
     DataEnd,
+    #[error("a line beside the body's chunks ends where others would not end it")]
+    Line,
     #[error("the body's chunks carry too much beside it")]
     Extra,
 }
@@ -105,6 +107,9 @@ fn chunk(at: &mut Chunk, extra_bytes: &mut usize, bytes: &[u8]) -> Result<Next, 
                 return Err(Broken::Size);
             }
             match httparse::parse_chunk_size(bytes).map_err(|_| Broken::Size)? {
+                // The parser takes any byte of an extension.
+                httparse::Status::Partial if bytes.contains(&b'\n') => Err(Broken::Line),
+                httparse::Status::Complete((line, _)) if bytes[..line - LINE_END.len()].contains(&b'\n') => Err(Broken::Line),
                 httparse::Status::Partial => within(*extra_bytes + bytes.len()).map(|()| Next::NeedMore),
                 httparse::Status::Complete((line, size)) => {
                     *extra_bytes += line.saturating_sub(PLAIN_SIZE_BYTES_MAX);
@@ -135,7 +140,11 @@ fn chunk(at: &mut Chunk, extra_bytes: &mut usize, bytes: &[u8]) -> Result<Next, 
             if line_end(bytes) == Some(true) {
                 return Ok(Next::Ended);
             }
-            match bytes.windows(LINE_END.len()).position(|two| two == LINE_END) {
+            let end = bytes.windows(LINE_END.len()).position(|two| two == LINE_END);
+            if bytes[..end.unwrap_or(bytes.len())].contains(&b'\n') {
+                return Err(Broken::Line);
+            }
+            match end {
                 None => within(*extra_bytes + bytes.len()).map(|()| Next::NeedMore),
                 Some(end) => {
                     *extra_bytes += end + LINE_END.len();
@@ -232,6 +241,10 @@ mod tests {
             (b"1 1\r\nx\r\n", Broken::Size),
             (b"1\nx\n0\n\n", Broken::Size),
             (b"11111111111111111\r\n", Broken::Size),
+            (b"1;x\nx\r\nx\r\n", Broken::Line),
+            (b"0;x\n\r\n\r\n", Broken::Line),
+            (b"0\r\na: b\nc: d\r\n\r\n", Broken::Line),
+            (b"0\r\n\n\r\n", Broken::Line),
             (b"1\r\nxx", Broken::DataEnd),
             (b"1\r\nx\n0\r\n\r\n", Broken::DataEnd),
             (b"1\r\nx\r0\r\n\r\n", Broken::DataEnd),
@@ -290,8 +303,9 @@ mod tests {
         for _ in 0..20_000 {
             let bytes: Vec<u8> = (0..1 + roll(12)).flat_map(|_| PIECES[roll(PIECES.len())].iter().copied()).collect();
             let framing = [Framing::chunked(), Framing::chunked(), Framing::Length(roll(20) as u64)][roll(3)];
-            let whole = read(framing, &bytes, bytes.len());
-            let cut = read(framing, &bytes, 1 + roll(4));
+            // Broken is broken, whatever is seen of it first.
+            let whole = read(framing, &bytes, bytes.len()).map_err(drop);
+            let cut = read(framing, &bytes, 1 + roll(4)).map_err(drop);
             assert_eq!(whole, cut, "{framing:?}: {}", bytes.escape_ascii());
             match whole {
                 Ok(Some((_, rest))) => {

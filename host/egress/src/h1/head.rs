@@ -58,8 +58,9 @@ struct Found<'a> {
     keep_alive: Option<&'a [u8]>,
     length: Option<u64>,
     is_transfer_encoded: bool,
-    /// The last of all transfer codings is `chunked`.
+    /// The last of all transfer codings is `chunked`, which stands there so many times.
     is_chunked: bool,
+    chunked_times: usize,
     closes: bool,
     keeps: bool,
 }
@@ -78,6 +79,7 @@ impl<'a> Found<'a> {
             for coding in elements(value) {
                 self.is_transfer_encoded = true;
                 self.is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+                self.chunked_times += usize::from(self.is_chunked);
             }
         } else if name.eq_ignore_ascii_case("connection") {
             for option in elements(value) {
@@ -100,8 +102,11 @@ impl<'a> Found<'a> {
             StatusCode::SWITCHING_PROTOCOLS => (Framing::Ended, false),
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => (Framing::Ended, keeps),
             _ if status.is_informational() => (Framing::Ended, keeps),
-            // One that also names a length, or is of a version without codings, may have been made to be read in two ways.
-            _ if self.is_transfer_encoded && self.is_chunked => (Framing::chunked(), keeps && is_1_1 && self.length.is_none()),
+            _ if self.is_transfer_encoded && self.is_chunked => {
+                // Else it may have been made to be read in two ways.
+                let is_clear = is_1_1 && self.length.is_none() && self.chunked_times == 1;
+                (Framing::chunked(), keeps && is_clear)
+            }
             _ if self.is_transfer_encoded => (Framing::UntilClose, false),
             _ => match self.length {
                 Some(0) => (Framing::Ended, keeps),
@@ -150,6 +155,7 @@ mod tests {
             ("transfer-encoding: gzip, chunked\nconnection: close\n", chunked, false),
             ("transfer-encoding: chunked, gzip\n", Framing::UntilClose, false),
             ("content-length: 5\ntransfer-encoding: chunked\n", chunked, false),
+            ("transfer-encoding: chunked, chunked\n", chunked, false),
             ("transfer-encoding: x\ncontent-length: 5\n", Framing::UntilClose, false),
         ] {
             let read = head(&format!("HTTP/1.1 200 OK\n{fields}\n"));

@@ -89,6 +89,22 @@ async fn informational_answers_come_to_an_end() {
     }
 }
 
+#[tokio::test]
+async fn empty_lines_before_an_answer_come_to_an_end() {
+    for (lines, is_answer) in [(1, true), (8, true), (9, false), (60_000, false)] {
+        for line in ["\n", "\r\n"] {
+            let lines = line.repeat(lines);
+            let server = Server::saying_once(format!("{lines}HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")).await;
+            let answer = client().send(post(&server.url("/"))).await;
+            if is_answer {
+                assert!(answer.is_success());
+            } else {
+                failure(answer, FailureCode::Protocol);
+            }
+        }
+    }
+}
+
 /// However an answer is cut into pieces on its way, it is the same answer.
 #[tokio::test]
 async fn an_answer_may_come_byte_by_byte() {

@@ -169,12 +169,15 @@ async fn a_connection_whose_request_was_not_read_whole_is_not_used_again() {
 /// What comes between two requests is an answer to neither.
 #[tokio::test]
 async fn what_was_not_asked_for_is_no_answer() {
+    let may_say = Arc::new(tokio::sync::Notify::new());
     let (said, mut has_said) = mpsc::channel(1);
+    let told = may_say.clone();
     let server = Server::start(move |mut stream, _| {
-        let said = said.clone();
+        let (said, told) = (said.clone(), told.clone());
         async move {
             while read_request(&mut stream).await.is_some() {
                 stream.write_all(OK.as_bytes()).await.expect("writes");
+                told.notified().await;
                 let unasked = b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n";
                 stream.write_all(unasked).await.expect("writes");
                 let _ = said.send(()).await;
@@ -182,11 +185,18 @@ async fn what_was_not_asked_for_is_no_answer() {
         }
     })
     .await;
+    let other = Server::answering(OK).await;
     let client = client();
     for number in 1..=3 {
         let answer = client.send(post(&server.url("/"))).await;
-        has_said.recv().await.expect("it says so");
         assert!(answer.is_success(), "{answer:?}");
         assert_eq!(server.connections(), number);
+        // It comes when the connection has long gone back.
+        may_say.notify_one();
+        has_said.recv().await.expect("it says so");
+        assert!(
+            client.send(post(&other.url("/"))).await.is_success(),
+            "what has come meanwhile is known"
+        );
     }
 }

@@ -109,6 +109,37 @@ async fn an_answer_before_the_body_is_read_counts() {
     assert_eq!(&*response.body, b"big");
 }
 
+/// A receiver may answer as it reads: the rest of the request goes out while the response comes.
+#[tokio::test]
+async fn a_request_goes_on_under_its_response() {
+    let (arrived, mut has_arrived) = mpsc::channel(1);
+    let server = Server::start(move |mut stream, _| {
+        let arrived = arrived.clone();
+        async move {
+            let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n";
+            stream.write_all(head).await.expect("writes");
+            let received = read_request(&mut stream).await.expect("all of it comes");
+            let _ = arrived.send(received.body.len()).await;
+            stream.write_all(b"0\r\n\r\n").await.expect("writes");
+            wait_for_end(&mut stream).await;
+        }
+    })
+    .await;
+    let mut outgoing = post(&server.url("/"));
+    outgoing.body = vec![b' '; 16_000_000].into();
+    let patient = hookmill_egress::ClientConfig {
+        success_body_timeout: crate::PATIENCE,
+        ..crate::config()
+    };
+    let client = hookmill_egress::Client::new(patient);
+    let response = response(client.send(outgoing).await);
+    assert_eq!(
+        (response.body_end, &*response.body),
+        (hookmill_egress::BodyEnd::Complete, &b"ok"[..])
+    );
+    assert_eq!(has_arrived.recv().await, Some(16_000_000));
+}
+
 #[tokio::test]
 async fn dropping_the_future_ends_the_attempt() {
     let (reading, mut was_read) = mpsc::channel(1);

@@ -171,6 +171,13 @@ impl Yard {
         refused
     }
 
+    /// Deliveries that can not be read are in no other read until what is written of them is on disk.
+    pub(crate) fn set_aside(&mut self, integration: IntegrationKey, deliveries: impl Iterator<Item = DeliveryRef>) {
+        if let Some(lane) = self.lanes.get_mut(&integration) {
+            lane.again.extend(deliveries.map(|delivery| (delivery, 0)));
+        }
+    }
+
     /// What was held for a target is to be made due: so much of it as there is room for.
     pub(crate) fn room_for_held(&self, integration: IntegrationKey, target: &Option<String>, max: WindowMax) -> WindowMax {
         let waiting_max = self.target_waiting_max();
@@ -183,10 +190,11 @@ impl Yard {
         if let Some(lane) = self.lanes.get_mut(&integration) {
             let target = lane.targets.entry(name.clone()).or_default();
             target.is_asked_for = false;
-            // Held while these were made due, perhaps too late to be among them, and nothing is under way whose end would ask for it.
-            let is_left = std::mem::take(&mut target.held) && target.load() == 0 && !target.absent;
-            target.held = more && !target.absent;
-            if is_left {
+            // Held while these were made due, perhaps too late to be among them.
+            let is_left = target.held;
+            target.held = (more || is_left) && !target.absent;
+            if is_left && target.held && target.load() == 0 {
+                // Nothing is under way whose end would ask for it.
                 self.ask_for_held(integration, name);
             }
         }

@@ -211,6 +211,32 @@ fn what_is_held_is_asked_for_once_at_a_time() {
     assert!(loads(&mut yard).is_empty());
 }
 
+/// What is held while others are made due is asked for by the end of an attempt, also where there were no more when it was looked for.
+#[test]
+fn what_is_held_during_a_wake_is_not_forgotten() {
+    let mut yard = served(limits());
+    let offer = |yard: &mut Yard, number| yard.offer_sending(sending(number, 1, 1, None, false)).is_some();
+    let mut number = 0;
+    let mut fill = |yard: &mut Yard| {
+        while !offer(yard, number) {
+            number += 1;
+        }
+    };
+    let end_one = |yard: &mut Yard| {
+        let taken = yard.take_sending().expect("some wait");
+        yard.attempt_ended(&taken, Pace::Answered, None, &mut After::default());
+    };
+    fill(&mut yard);
+    end_one(&mut yard);
+    assert_eq!(loads(&mut yard), [Load::Held(None)]);
+    // The wake has been made, and its commit is on its way.
+    fill(&mut yard);
+    yard.held_woken(LANE, None, false, Time::from_millis(1));
+    assert!(loads(&mut yard).is_empty());
+    end_one(&mut yard);
+    assert_eq!(loads(&mut yard), [Load::Held(None)]);
+}
+
 /// What comes due while as many wait as are read ahead is read as soon as fewer do: nobody needs a clock for that.
 #[test]
 fn what_is_due_is_read_when_there_is_room() {
