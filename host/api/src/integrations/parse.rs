@@ -150,7 +150,12 @@ fn plugin(given: &Given<'_>) -> Result<(PluginName, Option<u32>), FieldError> {
 
 /// JSON that is kept as text, and that every plugin reads the same.
 fn plugin_config<'a>(given: &Given<'a>, limits: &Limits) -> Result<&'a str, FieldError> {
-    let text = given.kept_json(limits.plugin.config_bytes_max)?;
+    readable(given, limits.plugin.config_bytes_max)
+}
+
+/// JSON that is kept as text, and that all parsers read as the same.
+fn readable<'a>(given: &Given<'a>, bytes_max: u64) -> Result<&'a str, FieldError> {
+    let text = given.kept_json(bytes_max)?;
     match config::check(given.raw()) {
         Ok(()) => Ok(text),
         Err(bad) => Err(FieldError::body(format!("{}{}", given.pointer(), bad.pointer), bad.message)),
@@ -172,7 +177,7 @@ fn schedule(given: &Given<'_>) -> Result<Schedule, FieldError> {
 
 /// A JSON object that is kept as text.
 fn notes(given: &Given<'_>) -> Result<String, FieldError> {
-    let text = given.kept_json(METADATA_BYTES_MAX)?;
+    let text = readable(given, METADATA_BYTES_MAX)?;
     if !text.starts_with('{') {
         return Err(given.wrong("must be an object"));
     }

@@ -173,6 +173,10 @@ fn what_it_may_not_add() {
     );
     refused(r#""metadata":[]"#, expect!["/metadata: must be an object"]);
     refused(
+        r#""metadata":{"owner":"\ud83dx"}"#,
+        expect!["/metadata/owner: holds half of a surrogate pair"],
+    );
+    refused(
         &format!(r#""plugin_config":"{}""#, "x".repeat(64 * 1024)),
         expect!["/plugin_config: has 65538 bytes; it may have 65536"],
     );
