@@ -37,6 +37,8 @@ pub(crate) enum Chore {
     Expire(IntegrationKey, Key),
     /// The bytes of a component that no version has any more are removed, and what was compiled of them.
     Remove(Digest),
+    /// Components that no version has are looked for, and removed. A start can not wait for that: it may have thousands.
+    Look,
     /// An upload has come to nothing: its component's bytes are removed, unless a version has them.
     Leave(Digest),
 }
@@ -51,6 +53,9 @@ struct Work {
     place: HeldPlace,
     /// Of removing: whether what was compiled is gone.
     forgotten: bool,
+    /// Of looking for components: the last one looked at, and those that are to be removed.
+    looked_at: Option<Digest>,
+    leaving: VecDeque<Digest>,
 }
 
 impl Work {
@@ -61,6 +66,8 @@ impl Work {
             targets: None,
             place: HELD_FIRST,
             forgotten: false,
+            looked_at: None,
+            leaving: VecDeque::new(),
         }
     }
 }
@@ -130,6 +137,7 @@ async fn piece(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> 
             }
         }
         Chore::Remove(digest) => remove(inner, digest, work).await,
+        Chore::Look => look(inner, work).await,
         Chore::Leave(digest) => {
             let is_left = inner.store.leave_component(digest).await?;
             work.chore = Chore::Remove(digest);
@@ -137,6 +145,21 @@ async fn piece(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> 
         }
         Chore::WakeHeld(integration, organization) => wake_held(inner, integration, organization, work).await,
     }
+}
+
+/// Looks through a piece of the components, or removes a piece of one that was found.
+async fn look(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> {
+    if let Some(digest) = work.leaving.front().copied() {
+        if !remove(inner, digest, work).await? {
+            work.leaving.pop_front();
+            work.forgotten = false;
+        }
+        return Ok(true);
+    }
+    let (leaving, last) = inner.store.leaving_components(work.looked_at).await?;
+    work.leaving.extend(leaving);
+    work.looked_at = last.or(work.looked_at);
+    Ok(last.is_some() || !work.leaving.is_empty())
 }
 
 /// What was compiled goes first: a start that finds bytes which are still to be removed removes it, too.

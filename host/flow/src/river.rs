@@ -296,7 +296,7 @@ impl Inner {
         for (integration, organization) in self.store.held_heads().await? {
             open.push(Chore::WakeHeld(integration, organization));
         }
-        open.extend(self.store.leaving_components().await?.into_iter().map(Chore::Remove));
+        open.push(Chore::Look);
         let chores = self.chores.clone();
         tasks.spawn(async move {
             for chore in open {

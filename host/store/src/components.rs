@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use crate::StoreError;
 use crate::desk::Desk;
@@ -16,6 +16,8 @@ use crate::store::Store;
 
 /// A component is stored in pieces of this size, a commit each, so that none of them stalls its neighbours.
 const PIECE_BYTES: usize = 512 * 1024;
+/// Pieces of components that are looked at in one commit: more than one component has.
+const LOOKED_AT_ONCE: usize = 500;
 /// Pieces that are removed in one commit.
 const REMOVED_AT_ONCE: usize = 4;
 
@@ -165,21 +167,31 @@ impl Store {
         self.write(move |desk| desk.leave_component(digest)).await
     }
 
-    /// Components that are to be removed and are not yet, those of uploads that were cut off among them: for a start, when none is under way.
-    pub async fn leaving_components(&self) -> Result<Vec<Digest>, StoreError> {
-        self.write(|desk| {
-            desk.connection.execute(
-                "UPDATE component SET bytes = -1 WHERE bytes >= 0
-                     AND NOT EXISTS (SELECT 1 FROM plugin_version v WHERE v.digest = component.digest AND v.deleted_at IS NULL)",
-                [],
-            )?;
-            desk.connection.execute(
-                "INSERT INTO component (digest, bytes)
-                 SELECT DISTINCT p.digest, -1 FROM component_piece p WHERE NOT EXISTS (SELECT 1 FROM component c WHERE c.digest = p.digest)",
-                [],
-            )?;
-            let mut list = desk.connection.prepare("SELECT digest FROM component WHERE bytes < 0")?;
-            list.query_map([], |row| row.get(0).map(Digest::from_bytes))?.collect()
+    /// Components that are to be removed and are not yet, and those that no version has, as an upload leaves them that was cut off; the latter
+    /// are marked. After `after`, by digest, a piece at a time: gives them, and where to go on. One whose upload is under way may be among
+    /// them: its version then finds that it is not there, and puts it again.
+    pub async fn leaving_components(&self, after: Option<Digest>) -> Result<(Vec<Digest>, Option<Digest>), StoreError> {
+        self.write(move |desk| {
+            let digests = |sql: &str, of: &[&dyn ToSql]| -> rusqlite::Result<Vec<Digest>> {
+                let mut list = desk.connection.prepare_cached(sql)?;
+                let found = list.query_map(of, |row| row.get(0).map(Digest::from_bytes))?;
+                found.collect()
+            };
+            let of_pieces = "SELECT DISTINCT digest FROM (SELECT digest FROM component_piece WHERE digest > ?1 ORDER BY digest LIMIT ?2)";
+            let from = after.as_ref().map_or([].as_slice(), |after| after.as_bytes());
+            let looked_at = digests(of_pieces, &[&from, &LOOKED_AT_ONCE])?;
+            let last = looked_at.last().copied();
+            let mut leaving = match after {
+                // Also those without a piece that is left.
+                None => digests("SELECT digest FROM component WHERE bytes < 0", &[])?,
+                Some(_) => Vec::new(),
+            };
+            for digest in looked_at {
+                if desk.leave_component(digest)? && !leaving.contains(&digest) {
+                    leaving.push(digest);
+                }
+            }
+            Ok((leaving, last))
         })
         .await
     }
