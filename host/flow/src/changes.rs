@@ -302,7 +302,7 @@ impl River {
         let unstopped = self.unstopped(organization, id).await;
         // Also where that failed: the order is on disk.
         self.bring(Chore::Resume(number, key, organization)).await;
-        unstopped.map_err(ChangeError::from)
+        unstopped
     }
 
     /// Orders a parked or queued run anew, under the present revision. Gives its next generation's id.

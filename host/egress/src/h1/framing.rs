@@ -183,8 +183,11 @@ fn within(extra_bytes: usize) -> Result<(), Broken> {
 mod tests {
     use super::*;
 
-    /// The body, and what is left after it, of bytes that come in pieces of so many. `None`: there is more to come.
-    fn read(mut framing: Framing, bytes: &[u8], piece: usize) -> Result<Option<(Vec<u8>, Vec<u8>)>, Broken> {
+    /// A body, and what is left after it.
+    type Whole = (Vec<u8>, Vec<u8>);
+
+    /// Reads bytes that come in pieces of so many. `None`: there is more to come.
+    fn read(mut framing: Framing, bytes: &[u8], piece: usize) -> Result<Option<Whole>, Broken> {
         let (mut body, mut here) = (Vec::new(), Vec::new());
         let mut pieces = bytes.chunks(piece);
         loop {
