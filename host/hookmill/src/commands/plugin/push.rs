@@ -111,7 +111,10 @@ fn show(uploaded: &Uploaded) -> anyhow::Result<()> {
     if uploaded.waiting > 0 {
         screen.line(&[
             faint("  waiting   "),
-            plain(format!("{} runs wait to be resumed", uploaded.waiting)),
+            plain(match uploaded.waiting {
+                1 => "one run waits to be resumed".to_owned(),
+                waiting => format!("{waiting} runs wait to be resumed"),
+            }),
         ])?;
     }
     if let Some(why) = &uploaded.not_activated {
