@@ -222,11 +222,13 @@ impl Sending {
     /// Sends what can be sent now.
     fn poll(&mut self, transport: &mut Transport, cx: &mut Context<'_>) {
         if let Sent::Partly = self.state {
-            match self.poll_send(transport, cx) {
-                Poll::Ready(Ok(())) => self.state = Sent::Whole,
-                Poll::Ready(Err(error)) => self.state = Sent::Failed(error),
-                Poll::Pending => {}
-            }
+            self.state = match self.poll_send(transport, cx) {
+                Poll::Ready(Ok(())) => Sent::Whole,
+                Poll::Ready(Err(error)) => Sent::Failed(error),
+                Poll::Pending => return,
+            };
+            // The connection may rest in the pool for long, and nobody counts its memory.
+            self.body = Bytes::new();
         }
     }
 

@@ -200,3 +200,16 @@ async fn what_was_not_asked_for_is_no_answer() {
         );
     }
 }
+
+/// A connection at rest holds nothing of what it has carried.
+#[tokio::test]
+async fn what_was_sent_is_let_go() {
+    let server = Server::answering(OK).await;
+    let client = client();
+    let body = bytes::Bytes::from(vec![b' '; 1_000_000]);
+    let mut large = post(&server.url("/"));
+    large.body = body.clone();
+    assert!(client.send(large).await.is_success());
+    assert!(body.is_unique());
+    assert!(client.send(post(&server.url("/"))).await.reused_connection, "it was kept");
+}
