@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hookmill_domain::digest::Digest;
-use hookmill_domain::integration::Facts;
+use hookmill_domain::integration::{Facts, OrganizationKey};
 use hookmill_domain::names::{OrganizationName, TargetName};
 use hookmill_domain::outcome::{CallFacts, Fault, Outcome, ParkCode};
 use hookmill_domain::request::{Decided, Request, decide};
@@ -47,19 +47,22 @@ pub(crate) fn came_of(answer: Result<Outcome, Fault>, facts: &Facts) -> Came {
     }
 }
 
-/// A component that may be called: at once, or read, and compiled where that is needed.
-pub(crate) async fn component(inner: &Arc<Inner>, digest: Digest) -> Result<Component, Fault> {
+/// A component that may be called: at once, or read, and compiled where that is needed, in that organization's turn.
+pub(crate) async fn component(inner: &Arc<Inner>, organization: OrganizationKey, digest: Digest) -> Result<Component, Fault> {
     match inner.plugins.loaded(&digest) {
         Some(component) => Ok(component),
-        None => load(inner, digest).await,
+        None => load(inner, organization, digest).await,
     }
 }
 
-async fn load(inner: &Arc<Inner>, digest: Digest) -> Result<Component, Fault> {
+async fn load(inner: &Arc<Inner>, organization: OrganizationKey, digest: Digest) -> Result<Component, Fault> {
     let (plugins, store) = (inner.plugins.clone(), inner.store.clone());
     let fetch = move || compiled::fetch(store, digest);
     // Reading and compiling want the other runtime: this thread's knows neither files nor processes.
-    let loaded = inner.runtime.spawn(async move { plugins.load(digest, fetch).await }).await;
+    let loaded = inner
+        .runtime
+        .spawn(async move { plugins.load(Some(organization), digest, fetch).await })
+        .await;
     let failure = match loaded {
         Ok(Ok(component)) => return Ok(component),
         Ok(Err(failure)) => chain(&failure),

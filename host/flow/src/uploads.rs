@@ -25,8 +25,8 @@ pub struct Upload {
     pub waiting: u64,
     /// Why it was not activated although it was to be.
     pub not_activated: Option<Unfit>,
-    /// The report of its inspection; absent where the owner had these bytes already.
-    pub report: Option<Report>,
+    /// The report of its inspection.
+    pub report: Report,
 }
 
 /// A component that is to be a version of a plugin.
@@ -54,7 +54,7 @@ impl Component {
 
 impl River {
     /// Inspects a component and makes it a version of a plugin of the organization, or of the host for `None`. Bytes that the plugin has
-    /// already are the version that they were, and need no inspection.
+    /// already are the version that they were, and need no compiling.
     pub async fn upload_plugin(
         &self,
         owner: Option<OrganizationKey>,
@@ -68,32 +68,26 @@ impl River {
     async fn upload(&self, component: Component, activate: bool) -> Result<Upload, ChangeError> {
         let Component { owner, name, digest, .. } = &component;
         let _turn = self.inner.uploads.turn(*owner).ok_or(ChangeError::Busy)?;
-        let known = self.inner.store.plugin_with_digest(*owner, name.clone(), *digest).await?;
-        let active = known.as_ref().is_some_and(|known| known.active);
-        let (report, contract, schema) = match known {
-            Some(known) => (None, known.contract, known.schema),
+        let plugins = &self.inner.plugins;
+        let inspected = match self.inner.store.plugin_with_digest(*owner, name.clone(), *digest).await? {
+            Some(_) => plugins.inspect_again(*owner, component.bytes.clone()).await,
             None => {
                 self.may_add(&component).await?;
-                let found = self
-                    .inner
-                    .plugins
-                    .inspect(component.bytes.clone())
-                    .await
-                    .map_err(|refusal| self.refused(&refusal))?;
-                let (contract, schema) = (found.contract.to_string(), found.schema.clone());
-                (Some(Report::new(found, &self.inner.limits.plugin)), contract, schema)
+                plugins.inspect(*owner, component.bytes.clone()).await
             }
         };
+        let found = inspected.map_err(|refusal| self.refused(&refusal))?;
         let version = NewVersion {
             id: PluginId::new(self.now(), self.ten_random()),
             name: name.clone(),
             digest: *digest,
-            contract,
-            schema,
+            contract: found.contract.to_string(),
+            schema: found.schema.clone(),
             activate: Activate::No,
         };
-        match self.add_version(&component, version, activate && !active).await {
-            Ok(upload) => Ok(Upload { report, ..upload }),
+        let report = Report::new(found, &self.inner.limits.plugin);
+        match self.add_version(&component, version, activate, report).await {
+            Ok(upload) => Ok(upload),
             Err(failure) => {
                 // What was stored of it belongs to nobody.
                 self.bring(Chore::Leave(*digest)).await;
@@ -117,7 +111,13 @@ impl River {
         }
     }
 
-    async fn add_version(&self, component: &Component, mut version: NewVersion, activate: bool) -> Result<Upload, ChangeError> {
+    async fn add_version(
+        &self,
+        component: &Component,
+        mut version: NewVersion,
+        activate: bool,
+        report: Report,
+    ) -> Result<Upload, ChangeError> {
         let (store, owner, max) = (&self.inner.store, component.owner, self.plugins_max());
         let mut judging = Judging::new(self, owner);
         for _ in 0..TRIES_MAX {
@@ -141,7 +141,7 @@ impl River {
                         new,
                         waiting,
                         not_activated,
-                        report: None,
+                        report,
                     });
                 }
                 Uploaded::TooMuch(too_much) => return Err(too_many(too_much, max)),

@@ -42,7 +42,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     let plugins = Plugins::open(Settings::new(dir.path(), CompilerCommand::this_program([CHILD])?))?;
     let mut components = Vec::new();
     for number in 0..PLUGINS {
-        let inspection = plugins.inspect(numbered(number).into()).await?;
+        let inspection = plugins.inspect(None, numbered(number).into()).await?;
         components.push(plugins.loaded(&inspection.digest).ok_or("it is loaded")?);
     }
     let bare = Bare::new()?;

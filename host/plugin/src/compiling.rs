@@ -1,9 +1,9 @@
 //! Who may have a child process, when, and what is made of what comes out of it.
 //!
-//! At most half of the cores compile at a time. Uploads wait in a short queue of their own, and at most as many as can run stand in
-//! front of a load, which a waiting event needs. What is compiled ahead, for nobody yet, has a turn that no upload and no load wants, and
-//! gives it up when one of them does. Judging a configuration takes milliseconds and does not wait for compiling. A child is killed when
-//! whoever waits for it stops waiting.
+//! At most half of the cores compile at a time, and one component of an organization's. Uploads and loads, which a waiting event needs, wait
+//! in a short queue each, and are served in turns, and so are organizations. What is compiled ahead, for nobody yet, has a turn that no
+//! upload and no load can have, and gives it up when one of them could. Judging a configuration takes milliseconds and does not wait for
+//! compiling. A child is killed when whoever waits for it stops waiting.
 
 use std::io;
 use std::sync::Arc;
@@ -22,12 +22,15 @@ use crate::process::{CompilerCommand, Hashing, run};
 use crate::refusal::Refusal;
 use crate::schema::{Question, Verdict};
 use crate::settings::Settings;
-use crate::turns::Turns;
+use crate::turns::{Lane, Party, Turn, Turns};
 
 /// The largest artifact that is kept; StarlingMonkey compiles to 37 MB.
 const ARTIFACT_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Clients that wait for their turn, in each of the queues; an upload is in memory while it waits.
+/// Clients that wait for their turn, with uploads or with configurations to judge; an upload is in memory while it waits.
 const WAITING_MAX: usize = 16;
+/// Loads that wait, for each call that can be under way. One call waits for one load at most, so they never are so many; if they were, they
+/// would be told to come again.
+const LOADS_WAITING_OF_CALL: usize = 2;
 /// How many times its CPU time a component gets that is compiled with the counting of fuel in it: there is more to compile, and what a host
 /// takes can be counted.
 const CPU_FACTOR_FUEL: u64 = 2;
@@ -40,15 +43,6 @@ const JUDGE_LIMITS: ChildLimits = ChildLimits {
 };
 /// The longest verdict.
 const VERDICT_BYTES_MAX: u64 = 64 * 1024;
-
-/// Who waits for a child.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// A client, who can be told to come again.
-    Upload,
-    /// An event.
-    Load,
-}
 
 /// An artifact as it came out of a child, in memory. Nothing else makes one.
 #[derive(Debug)]
@@ -72,7 +66,6 @@ pub(crate) struct Compiler {
     command: CompilerCommand,
     compile: ChildLimits,
     compiles: Turns,
-    uploads: Queue,
     judges: Queue,
 }
 
@@ -99,23 +92,23 @@ impl Compiler {
                 input_bytes_max: limits.component_bytes_max,
                 niceness: NICENESS,
             },
-            compiles: Turns::new(at_once),
-            uploads: Queue::new(at_once),
+            compiles: Turns::new(at_once, WAITING_MAX, LOADS_WAITING_OF_CALL * settings.calls_at_once() as usize),
             judges: Queue::new(cores),
         }
     }
 
-    /// Compiles a component and keeps its artifact, for which others go where there is no room. Answers the artifact's size.
-    pub(crate) async fn compile(&self, component: Digest, bytes: Bytes, lane: Lane, artifacts: &Arc<Artifacts>) -> Result<u64, Refusal> {
-        let _upload = match lane {
-            Lane::Upload => Some(self.uploads.turn().await?),
-            Lane::Load => None,
-        };
-        let _compile = self.compiles.turn().await;
-        let size = self.make(component, bytes, &self.compile, artifacts).await?;
+    /// A turn at compiling, unless too many wait for one.
+    pub(crate) async fn turn(&self, party: Party, lane: Lane) -> Result<Turn, Refusal> {
+        self.compiles.turn(party, lane).await.ok_or(Refusal::Busy)
+    }
+
+    /// Compiles a component and keeps its artifact, for which others go where there is no room.
+    pub(crate) async fn compile(&self, turn: Turn, component: Digest, bytes: Bytes, artifacts: &Arc<Artifacts>) -> Result<(), Refusal> {
+        self.make(component, bytes, &self.compile, artifacts).await?;
         let artifacts = Arc::clone(artifacts);
         blocking(move || artifacts.make_room(&component)).await.map_err(host)?;
-        Ok(size)
+        drop(turn);
+        Ok(())
     }
 
     /// Compiles a component that nobody waits for. `None`: it was given up for one that somebody waits for.
@@ -150,7 +143,7 @@ impl Compiler {
 
     /// Compiles a component for an engine that counts fuel. What comes out lies in no folder, where another engine might look for its own.
     pub(crate) async fn compile_with_fuel(&self, bytes: Bytes) -> Result<Fresh, Refusal> {
-        let _compile = self.compiles.turn().await;
+        let _turn = self.turn(None, Lane::Upload).await?;
         let mut artifact = Vec::new();
         let limits = ChildLimits {
             cpu_seconds: self.compile.cpu_seconds.saturating_mul(CPU_FACTOR_FUEL),

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use crate::Room;
 use crate::artifacts::Verified;
 use crate::call::{Setting, in_fresh_instance};
-use crate::compiling::{Lane, blocking, host};
+use crate::compiling::{blocking, host};
 use crate::contract::{ContractVersion, Schema, Transform};
 use crate::engine::Tier;
 use crate::loaded::{Component, Ready};
@@ -21,6 +21,7 @@ use crate::mapping::map;
 use crate::prescan::prescan;
 use crate::refusal::{Refusal, Stage};
 use crate::schema::{Question, Verdict};
+use crate::turns::{Lane, Party};
 
 /// A component that can be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +40,8 @@ pub struct Inspection {
     pub component_bytes: u64,
     /// The size of what it was compiled to.
     pub artifact_bytes: u64,
-    /// How long compiling took, its wait for a turn included.
-    pub compile_ms: u64,
+    /// How long compiling took, its wait for a turn included; `None` where it was compiled before.
+    pub compile_ms: Option<u64>,
     /// What every call of it begins with.
     pub needs: Needs,
 }
@@ -60,9 +61,18 @@ pub struct Needs {
     pub is_large: bool,
 }
 
-/// Inspects an upload. It is compiled even if its artifact is there: else the time of the answer would tell a tenant whether another
-/// has uploaded the same bytes.
-pub(crate) async fn inspect(room: &Room, bytes: Bytes) -> Result<Inspection, Refusal> {
+/// Whether those who upload a component had it before.
+#[derive(Clone, Copy)]
+pub(crate) enum Known {
+    /// It is new to them. It is compiled even if its artifact is there: else the time of the answer would tell an organization whether
+    /// another has uploaded the same bytes.
+    No,
+    /// They had it: it is compiled where its artifact is not there.
+    Yes,
+}
+
+/// Inspects an upload.
+pub(crate) async fn inspect(room: &Room, party: Party, bytes: Bytes, known: Known) -> Result<Inspection, Refusal> {
     let component_bytes = bytes.len() as u64;
     let bytes_max = room.limits.component_bytes_max;
     if component_bytes > bytes_max {
@@ -78,14 +88,18 @@ pub(crate) async fn inspect(room: &Room, bytes: Bytes) -> Result<Inspection, Ref
     let (digest, prescan) = scanned.map_err(host)?;
     let prescan = prescan?;
     let artifacts = Arc::clone(&room.artifacts);
-    let begun = Instant::now();
-    // Beside it and not before it: else reading it would tell by its time that it is there.
-    let (was_there, artifact_bytes) = tokio::join!(
-        blocking(move || artifacts.has(&digest)),
-        room.compiler.compile(digest, bytes, Lane::Upload, &room.artifacts)
-    );
-    let (was_there, artifact_bytes) = (was_there.map_err(host)?, artifact_bytes?);
-    let compile_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let is_there = blocking(move || artifacts.has(&digest));
+    let (was_there, compile_ms) = match known {
+        Known::Yes => match is_there.await.map_err(host)? {
+            true => (true, None),
+            false => (false, Some(compile(room, party, digest, bytes).await?)),
+        },
+        // Beside it and not before it: else reading it would tell by its time that it is there.
+        Known::No => {
+            let (is_there, compile_ms) = tokio::join!(is_there, compile(room, party, digest, bytes));
+            (is_there.map_err(host)?, Some(compile_ms?))
+        }
+    };
     let tried = try_out(room, digest).await.map_err(|refusal| refusal.of_contract(prescan.contract));
     if tried.is_err() && !was_there {
         let artifacts = Arc::clone(&room.artifacts);
@@ -93,6 +107,7 @@ pub(crate) async fn inspect(room: &Room, bytes: Bytes) -> Result<Inspection, Ref
     }
     let (component, schema, memory_bytes) = tried?;
     let needs = needs(room, component.ready(), memory_bytes);
+    let artifact_bytes = component.ready().artifact_bytes;
     room.loaded.insert(component);
     Ok(Inspection {
         digest,
@@ -105,6 +120,14 @@ pub(crate) async fn inspect(room: &Room, bytes: Bytes) -> Result<Inspection, Ref
         compile_ms,
         needs,
     })
+}
+
+/// Compiles it. Answers how many milliseconds that took.
+async fn compile(room: &Room, party: Party, digest: Digest, bytes: Bytes) -> Result<u64, Refusal> {
+    let begun = Instant::now();
+    let turn = room.compiler.turn(party, Lane::Upload).await?;
+    room.compiler.compile(turn, digest, bytes, &room.artifacts).await?;
+    Ok(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX))
 }
 
 fn needs(room: &Room, ready: &Ready, memory_bytes: u64) -> Needs {

@@ -54,6 +54,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
+use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::limits::PluginLimits;
 
 pub use ahead::{Ahead, Precompiler};
@@ -71,11 +72,13 @@ pub use report::{Allowed, NeedsTold, Report};
 pub use settings::{OpenError, Settings};
 
 use artifacts::Artifacts;
-use compiling::{Compiler, Lane};
+use compiling::Compiler;
 use engine::Tiers;
+use inspect::Known;
 use loaded::Loaded;
 use schema::{Question, Verdict};
 use ticker::Ticker;
+use turns::Lane;
 
 /// The room. Cheap to clone; all clones are the same room.
 #[derive(Clone)]
@@ -161,8 +164,9 @@ impl Plugins {
     }
 
     /// A component, loaded from its artifact if it is not; if there is no sound artifact for this engine, `fetch` is asked for the
-    /// component's bytes and they are compiled. However many ask for the same component at once, it is loaded once.
-    pub async fn load<F, Fut, E>(&self, digest: Digest, fetch: F) -> Result<Component, LoadError>
+    /// component's bytes and they are compiled, when it is that organization's turn. However many ask for the same component at once, it is
+    /// loaded once. `None` as the organization: the host.
+    pub async fn load<F, Fut, E>(&self, organization: Option<OrganizationKey>, digest: Digest, fetch: F) -> Result<Component, LoadError>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Bytes, E>>,
@@ -175,23 +179,28 @@ impl Plugins {
                 if let Some(component) = inspect::from_disk(room, digest).await.map_err(refused)? {
                     return Ok(component);
                 }
+                let turn = room.compiler.turn(organization, Lane::Load).await.map_err(refused)?;
+                // Not before: components are large, and many may wait.
                 let bytes = ahead::fetched(digest, fetch).await?;
-                room.compiler
-                    .compile(digest, bytes, Lane::Load, &room.artifacts)
-                    .await
-                    .map_err(refused)?;
+                let compiled = room.compiler.compile(turn, digest, bytes, &room.artifacts).await;
+                compiled.map_err(refused)?;
                 let component = inspect::from_disk(room, digest).await.map_err(refused)?;
                 component.ok_or_else(|| refused(compiling::host(std::io::Error::other("the artifact is gone"))))
             })
             .await
     }
 
-    /// Inspects an upload: whether it is a plugin that this host can run. On success it is compiled and loaded.
+    /// Inspects an organization's upload: whether it is a plugin that this host can run. On success it is compiled and loaded. `None` as the
+    /// organization: the host.
     ///
-    /// The caller bounds how many uploads a tenant has under way. An upload of bytes that the same tenant has uploaded before needs no
-    /// inspection.
-    pub async fn inspect(&self, bytes: Bytes) -> Result<Inspection, Refusal> {
-        inspect::inspect(&self.0, bytes).await
+    /// The caller bounds how many uploads an organization has under way.
+    pub async fn inspect(&self, organization: Option<OrganizationKey>, bytes: Bytes) -> Result<Inspection, Refusal> {
+        inspect::inspect(&self.0, organization, bytes, Known::No).await
+    }
+
+    /// The same for bytes that the organization has uploaded before: they are not compiled again.
+    pub async fn inspect_again(&self, organization: Option<OrganizationKey>, bytes: Bytes) -> Result<Inspection, Refusal> {
+        inspect::inspect(&self.0, organization, bytes, Known::Yes).await
     }
 
     /// Runs a component on one event, in an instance of its own, within the limits.

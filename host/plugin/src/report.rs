@@ -25,8 +25,8 @@ pub struct Report {
     pub component_bytes: u64,
     /// The size of what it was compiled to.
     pub artifact_bytes: u64,
-    /// How long compiling took, its wait for a turn included.
-    pub compile_ms: u64,
+    /// How long compiling took, its wait for a turn included; absent (`null`) where it was compiled before.
+    pub compile_ms: Option<u64>,
     /// What every call of it begins with.
     pub needs: NeedsTold,
     /// What it was judged by.

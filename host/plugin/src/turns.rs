@@ -1,99 +1,430 @@
-//! Turns at compiling: what somebody waits for comes first, and what nobody waits for gives its turn up to it.
+//! Turns at compiling. A party has one at a time. What somebody waits for comes first, and what nobody waits for gives its turn up to it.
+//!
+//! Uploads and loads stand in a queue each, and the two are served in turns; within each, parties are served in turns, however many of one
+//! party's wait.
 
-use std::sync::Arc;
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use hookmill_domain::integration::OrganizationKey;
+use tokio::sync::{oneshot, watch};
+
+/// Whose turn it is: an organization's, or the host's own.
+pub(crate) type Party = Option<OrganizationKey>;
+
+/// Who waits for a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// A client, who can be told to come again.
+    Upload,
+    /// An event.
+    Load,
+}
 
 /// So many turns at once.
 #[derive(Debug)]
-pub(crate) struct Turns {
-    turns: Semaphore,
-    /// How many wait for a turn, of those that somebody waits for.
-    waiting: Arc<watch::Sender<usize>>,
+pub(crate) struct Turns(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    at_once: usize,
+    /// What those watch who would have a turn that nobody wants.
+    spare: watch::Sender<Spare>,
 }
 
-/// One who waits.
-struct Waiting(Arc<watch::Sender<usize>>);
+#[derive(Debug)]
+struct State {
+    taken: usize,
+    /// Who has a turn.
+    parties: HashSet<Party>,
+    queues: [Queue; 2],
+    /// The queue that is served first the next time.
+    next: Lane,
+    /// The number of the next who waits.
+    number: u64,
+}
+
+/// Those who wait, by party. The party that was served last is the last.
+#[derive(Debug)]
+struct Queue {
+    waiting: usize,
+    waiting_max: usize,
+    parties: VecDeque<(Party, VecDeque<Waiting>)>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    turn: oneshot::Sender<Turn>,
+}
+
+/// Whether a turn is to be had for what nobody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spare {
+    Free,
+    Taken,
+    /// All are taken, and somebody waits for one.
+    Wanted,
+}
+
+/// A turn, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    shared: Arc<Shared>,
+    holder: Holder,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Holder {
+    Party(Party),
+    Nobody,
+}
+
+/// Somebody's place in a queue, who leaves it when it is dropped.
+struct Place<'a> {
+    shared: &'a Arc<Shared>,
+    party: Party,
+    lane: Lane,
+    number: u64,
+}
 
 impl Turns {
-    pub(crate) fn new(at_once: usize) -> Turns {
-        Turns {
-            turns: Semaphore::new(at_once),
-            waiting: Arc::new(watch::channel(0).0),
-        }
+    /// Of each lane, so many may wait.
+    pub(crate) fn new(at_once: usize, uploads_waiting_max: usize, loads_waiting_max: usize) -> Turns {
+        let queue = |waiting_max| Queue {
+            waiting: 0,
+            waiting_max,
+            parties: VecDeque::new(),
+        };
+        Turns(Arc::new(Shared {
+            state: Mutex::new(State {
+                taken: 0,
+                parties: HashSet::new(),
+                queues: [queue(uploads_waiting_max), queue(loads_waiting_max)],
+                next: Lane::Load,
+                number: 0,
+            }),
+            at_once,
+            spare: watch::channel(Spare::Free).0,
+        }))
     }
 
-    /// A turn for what somebody waits for.
-    pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
-        if let Ok(turn) = self.turns.try_acquire() {
-            return turn;
-        }
-        self.waiting.send_modify(|count| *count += 1);
-        let _waiting = Waiting(Arc::clone(&self.waiting));
-        self.turns.acquire().await.expect(NEVER_CLOSED)
+    /// A turn for what somebody waits for. `None`: too many wait already.
+    pub(crate) async fn turn(&self, party: Party, lane: Lane) -> Option<Turn> {
+        let (turn, given) = oneshot::channel();
+        let _place = self.0.stand(party, lane, turn)?;
+        self.0.serve();
+        Some(given.await.expect("who stands in a queue is served, or leaves it himself"))
     }
 
     /// Does work that nobody waits for, in a turn that nobody wants. `None`: somebody came for the turn, and the work was dropped.
     ///
     /// It is dropped and not let finish, since one component can take a minute; whoever is called for it compiles it then.
     pub(crate) async fn spare<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut waiting = self.waiting.subscribe();
-        let turn = loop {
-            waiting.wait_for(|count| *count == 0).await.expect(NEVER_CLOSED);
-            let turn = self.turns.acquire().await.expect(NEVER_CLOSED);
-            // Those who came while it waited stand behind it in the queue.
-            if *waiting.borrow_and_update() == 0 {
+        let mut spare = self.0.spare.subscribe();
+        let _turn = loop {
+            spare.wait_for(|spare| *spare == Spare::Free).await.expect(NEVER_CLOSED);
+            if let Some(turn) = self.0.take_spare() {
                 break turn;
             }
         };
-        let done = tokio::select! {
+        tokio::select! {
             biased;
             done = work => Some(done),
-            _ = waiting.wait_for(|count| *count > 0) => None,
+            _ = spare.wait_for(|spare| *spare == Spare::Wanted) => None,
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stand(self: &Arc<Self>, party: Party, lane: Lane, turn: oneshot::Sender<Turn>) -> Option<Place<'_>> {
+        let mut state = self.lock();
+        state.number += 1;
+        let number = state.number;
+        state.queues[lane as usize].push(party, Waiting { number, turn })?;
+        Some(Place {
+            shared: self,
+            party,
+            lane,
+            number,
+        })
+    }
+
+    /// Gives out what turns there are.
+    fn serve(self: &Arc<Self>) {
+        loop {
+            let mut state = self.lock();
+            let Some((party, turn)) = state.next(self.at_once) else {
+                self.tell(&state);
+                return;
+            };
+            drop(state);
+            let given = Turn {
+                shared: Arc::clone(self),
+                holder: Holder::Party(party),
+            };
+            // Who has left meanwhile leaves the turn to the next: it is dropped here.
+            drop(turn.send(given));
+        }
+    }
+
+    fn take_spare(self: &Arc<Self>) -> Option<Turn> {
+        let mut state = self.lock();
+        if state.taken >= self.at_once {
+            return None;
+        }
+        state.taken += 1;
+        self.tell(&state);
+        Some(Turn {
+            shared: Arc::clone(self),
+            holder: Holder::Nobody,
+        })
+    }
+
+    fn tell(&self, state: &State) {
+        let now = match state.taken < self.at_once {
+            true => Spare::Free,
+            false if state.queues.iter().any(|queue| queue.has_next(&state.parties)) => Spare::Wanted,
+            false => Spare::Taken,
         };
-        drop(turn);
-        done
+        self.spare.send_if_modified(|spare| std::mem::replace(spare, now) != now);
     }
 }
 
-impl Drop for Waiting {
+impl State {
+    /// Who is given a turn now.
+    fn next(&mut self, at_once: usize) -> Option<(Party, oneshot::Sender<Turn>)> {
+        if self.taken >= at_once {
+            return None;
+        }
+        let (lane, (party, waiting)) = [self.next, self.next.other()]
+            .into_iter()
+            .find_map(|lane| Some((lane, self.queues[lane as usize].pop(&self.parties)?)))?;
+        self.next = lane.other();
+        self.taken += 1;
+        self.parties.insert(party);
+        Some((party, waiting.turn))
+    }
+}
+
+impl Queue {
+    fn push(&mut self, party: Party, waiting: Waiting) -> Option<()> {
+        if self.waiting >= self.waiting_max {
+            return None;
+        }
+        self.waiting += 1;
+        match self.parties.iter_mut().find(|(of, _)| *of == party) {
+            Some((_, all)) => all.push_back(waiting),
+            None => self.parties.push_back((party, VecDeque::from([waiting]))),
+        }
+        Some(())
+    }
+
+    fn position(&self, busy: &HashSet<Party>) -> Option<usize> {
+        self.parties.iter().position(|(party, _)| !busy.contains(party))
+    }
+
+    fn has_next(&self, busy: &HashSet<Party>) -> bool {
+        self.position(busy).is_some()
+    }
+
+    fn pop(&mut self, busy: &HashSet<Party>) -> Option<(Party, Waiting)> {
+        let (party, mut all) = self.parties.remove(self.position(busy)?)?;
+        let first = all.pop_front()?;
+        self.waiting -= 1;
+        if !all.is_empty() {
+            self.parties.push_back((party, all));
+        }
+        Some((party, first))
+    }
+
+    /// One who has been served is not there any more.
+    fn remove(&mut self, party: Party, number: u64) {
+        let Some(position) = self.parties.iter().position(|(of, _)| *of == party) else {
+            return;
+        };
+        let all = &mut self.parties[position].1;
+        let before = all.len();
+        all.retain(|waiting| waiting.number != number);
+        self.waiting -= before - all.len();
+        if all.is_empty() {
+            self.parties.remove(position);
+        }
+    }
+}
+
+impl Lane {
+    fn other(self) -> Lane {
+        match self {
+            Lane::Upload => Lane::Load,
+            Lane::Load => Lane::Upload,
+        }
+    }
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        let mut state = self.shared.lock();
+        state.queues[self.lane as usize].remove(self.party, self.number);
+        self.shared.tell(&state);
     }
 }
 
-const NEVER_CLOSED: &str = "neither is ever closed";
+impl Drop for Turn {
+    fn drop(&mut self) {
+        {
+            let mut state = self.shared.lock();
+            state.taken -= 1;
+            if let Holder::Party(party) = &self.holder {
+                state.parties.remove(party);
+            }
+        }
+        self.shared.serve();
+    }
+}
+
+const NEVER_CLOSED: &str = "it is never closed";
 
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::pin::{Pin, pin};
+
+    use futures_util::poll;
 
     use super::*;
 
+    const A: Party = Some(OrganizationKey(1));
+    const B: Party = Some(OrganizationKey(2));
+    const HOST: Party = None;
+
+    fn turns(at_once: usize) -> Turns {
+        Turns::new(at_once, 16, 16)
+    }
+
+    async fn taken(turns: &Turns, party: Party) -> Turn {
+        turns.turn(party, Lane::Upload).await.expect("few wait")
+    }
+
+    type Pending<'a> = Pin<Box<dyn Future<Output = Option<Turn>> + 'a>>;
+
+    /// One who stands in the queue and is not served at once.
+    async fn waiting(turns: &Turns, party: Party, lane: Lane) -> Pending<'_> {
+        let mut waiting: Pending = Box::pin(turns.turn(party, lane));
+        assert!(poll!(&mut waiting).is_pending(), "{party:?} was served at once");
+        waiting
+    }
+
+    async fn served(waiting: &mut Pending<'_>) -> Option<Turn> {
+        match poll!(waiting) {
+            std::task::Poll::Ready(turn) => turn,
+            std::task::Poll::Pending => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_party_has_one_at_a_time_and_others_go_past_it() {
+        let turns = turns(2);
+        let first = taken(&turns, A).await;
+        let mut second = waiting(&turns, A, Lane::Load).await;
+        let other = taken(&turns, B).await;
+        drop(other);
+        assert!(served(&mut second).await.is_none(), "there is a turn, but not for this party");
+        drop(first);
+        assert!(served(&mut second).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn parties_are_served_in_turns_however_many_of_one_wait() {
+        let turns = turns(1);
+        let first = taken(&turns, HOST).await;
+        let mut of_a = [waiting(&turns, A, Lane::Load).await, waiting(&turns, A, Lane::Load).await];
+        let mut of_b = waiting(&turns, B, Lane::Load).await;
+        drop(first);
+        drop(served(&mut of_a[0]).await.expect("it came first"));
+        assert!(served(&mut of_a[1]).await.is_none());
+        drop(served(&mut of_b).await.expect("its party's first"));
+        assert!(served(&mut of_a[1]).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn uploads_and_loads_are_served_in_turns() {
+        let turns = turns(1);
+        let first = taken(&turns, HOST).await;
+        let mut uploads = [waiting(&turns, A, Lane::Upload).await, waiting(&turns, B, Lane::Upload).await];
+        let mut load = waiting(&turns, HOST, Lane::Load).await;
+        drop(first);
+        drop(served(&mut load).await.expect("an upload was the last"));
+        let one = served(&mut uploads[0]).await.expect("a load was the last");
+        let mut load = waiting(&turns, HOST, Lane::Load).await;
+        drop(one);
+        assert!(served(&mut uploads[1]).await.is_none());
+        drop(served(&mut load).await.expect("an upload was the last"));
+        assert!(served(&mut uploads[1]).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn so_many_wait_of_each_lane() {
+        let turns = Turns::new(1, 1, 2);
+        let turn = taken(&turns, HOST).await;
+        let upload = waiting(&turns, A, Lane::Upload).await;
+        assert!(turns.turn(B, Lane::Upload).await.is_none());
+        let loads = [waiting(&turns, A, Lane::Load).await, waiting(&turns, B, Lane::Load).await];
+        assert!(turns.turn(HOST, Lane::Load).await.is_none());
+        // Who leaves makes room.
+        drop((upload, loads));
+        let mut upload = waiting(&turns, B, Lane::Upload).await;
+        drop(turn);
+        assert!(served(&mut upload).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn one_who_leaves_when_it_is_served_leaves_the_turn_to_the_next() {
+        let turns = turns(1);
+        let first = taken(&turns, HOST).await;
+        let leaves = waiting(&turns, A, Lane::Load).await;
+        let mut stays = waiting(&turns, B, Lane::Load).await;
+        drop(first);
+        assert!(served(&mut stays).await.is_none(), "it is not its turn yet");
+        drop(leaves);
+        drop(served(&mut stays).await.expect("the turn was left"));
+        taken(&turns, A).await;
+    }
+
     #[tokio::test]
     async fn work_that_nobody_waits_for_gives_way() {
-        let turns = Turns::new(1);
-        let (given_up, _turn) = tokio::join!(turns.spare(pending::<()>()), turns.turn());
+        let turns = turns(1);
+        let (given_up, _turn) = tokio::join!(turns.spare(pending::<()>()), taken(&turns, A));
         assert_eq!(given_up, None);
     }
 
     #[tokio::test]
-    async fn it_has_a_turn_that_nobody_wants() {
-        let turns = Turns::new(2);
-        let urgent = turns.turn().await;
+    async fn it_has_a_turn_that_nobody_can_have() {
+        let turns = turns(2);
+        let urgent = taken(&turns, A).await;
+        let _cannot = waiting(&turns, A, Lane::Load).await;
         assert_eq!(turns.spare(async { 1 }).await, Some(1));
+        let mut spare = pin!(turns.spare(pending::<()>()));
+        assert!(poll!(&mut spare).is_pending());
         drop(urgent);
-        assert_eq!(turns.spare(async { 2 }).await, Some(2));
+        assert!(poll!(&mut spare).is_pending(), "there is one for both");
+        let _other = waiting(&turns, B, Lane::Load).await;
+        assert!(poll!(&mut spare).is_ready());
     }
 
     #[tokio::test]
     async fn those_who_are_waited_for_stand_before_it() {
-        let turns = Turns::new(1);
-        let first = turns.turn().await;
-        let order = std::sync::Mutex::new(Vec::new());
+        let turns = turns(1);
+        let first = taken(&turns, A).await;
+        let order = Mutex::new(Vec::new());
         let spare = turns.spare(async { order.lock().expect("whole").push("spare") });
         let urgent = async {
-            let _turn = turns.turn().await;
+            let _turn = taken(&turns, B).await;
             order.lock().expect("whole").push("urgent");
         };
         let end = async { drop(first) };
@@ -104,13 +435,9 @@ mod tests {
 
     #[tokio::test]
     async fn one_who_stops_waiting_is_not_waited_for() {
-        let turns = Turns::new(1);
-        let turn = turns.turn().await;
-        tokio::select! {
-            biased;
-            _ = turns.turn() => panic!("the turn is taken"),
-            () = async {} => {}
-        }
+        let turns = turns(1);
+        let turn = taken(&turns, A).await;
+        drop(waiting(&turns, B, Lane::Upload).await);
         drop(turn);
         assert_eq!(turns.spare(async { 1 }).await, Some(1));
     }

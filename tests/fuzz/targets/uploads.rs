@@ -32,7 +32,7 @@ pub(crate) fn run(plugins: &Plugins, runtime: &Runtime, input: &[u8]) {
         input.to_vec()
     };
     runtime.block_on(async {
-        let inspection = match plugins.inspect(Bytes::from(bytes)).await {
+        let inspection = match plugins.inspect(None, Bytes::from(bytes)).await {
             Ok(inspection) => inspection,
             Err(refusal) => {
                 assert!(!matches!(refusal, Refusal::Host(_) | Refusal::Busy), "{refusal:?}");

@@ -75,8 +75,9 @@ async fn an_upload_is_answered_with_the_same_report() {
         assert!(report["compile_ms"].take().is_u64());
     }
     assert_eq!(uploaded["report"], checked);
+    // The same bytes are not compiled again: of the time that takes there is nothing to tell.
     let again = tenant.upload("name=mine", FLATTEN).await.expect(200);
-    assert!(again.get("report").is_none(), "nothing was inspected: {again}");
+    assert_eq!(again["report"], checked);
 }
 
 #[tokio::test(flavor = "multi_thread")]

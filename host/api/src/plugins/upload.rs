@@ -27,9 +27,8 @@ struct UploadShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     not_activated: Option<UnfitShown>,
     new: bool,
-    /// What `hookmill plugin check --json` tells; absent where the bytes were there already.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    report: Option<Report>,
+    /// What `hookmill plugin check --json` tells.
+    report: Report,
 }
 
 /// What an upload's parameters say.

@@ -36,7 +36,7 @@ impl Room {
         for bytes in components {
             let digest = Digest::of(bytes);
             let fetch = async || Ok::<_, Infallible>(Bytes::copy_from_slice(bytes));
-            runtime.block_on(plugins.load(digest, fetch)).context("load a component")?;
+            runtime.block_on(plugins.load(None, digest, fetch)).context("load a component")?;
             digests.push(digest);
         }
         Ok(Room {

@@ -153,7 +153,8 @@ impl River {
         let inner = &self.inner;
         let place = inner.backtests.place(organization, &inner.limits.backtest)?;
         // Both are held until the end: a version that is deleted meanwhile is compared all the same.
-        let (old, new) = (ready(inner, &backtest.old).await?, ready(inner, &backtest.new).await?);
+        let ready = async |pinned: &Pinned| ready(inner, organization, pinned).await;
+        let (old, new) = (ready(&backtest.old).await?, ready(&backtest.new).await?);
         let (lines, answer) = mpsc::channel(LINES_MAX);
         let job = Job {
             backtest,
@@ -169,11 +170,13 @@ impl River {
 }
 
 /// A version's component. One whose version has been deleted since it was looked up is not there.
-async fn ready(inner: &Arc<Inner>, pinned: &Pinned) -> Result<Component, ChangeError> {
-    component(inner, pinned.digest).await.map_err(|fault| ChangeError::Conflict {
-        message: format!(
-            "{}@{} can not be called: {}",
-            pinned.facts.plugin.name, pinned.version, fault.message
-        ),
-    })
+async fn ready(inner: &Arc<Inner>, organization: OrganizationKey, pinned: &Pinned) -> Result<Component, ChangeError> {
+    component(inner, organization, pinned.digest)
+        .await
+        .map_err(|fault| ChangeError::Conflict {
+            message: format!(
+                "{}@{} can not be called: {}",
+                pinned.facts.plugin.name, pinned.version, fault.message
+            ),
+        })
 }

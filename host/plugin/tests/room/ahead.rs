@@ -3,10 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
+use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::limits::PluginLimits;
 use hookmill_domain::outcome::Outcome;
 use hookmill_plugin_room::{Ahead, LoadError, Plugins, Precompiler, Refusal, Settings, Swept};
@@ -51,12 +53,12 @@ async fn ahead(plugins: &Plugins, bytes: &Bytes) -> Ahead {
     compiled.expect("it can be compiled")
 }
 
-/// A room in which one component is compiled at a time.
-fn one_at_a_time() -> (TempDir, Plugins) {
+/// A room in which so many components are compiled at a time.
+fn room_with(compiles_at_once: usize) -> (TempDir, Plugins) {
     let dir = tempfile::tempdir().expect("a folder");
     let settings = Settings {
         hot_slots: 16,
-        compiles_at_once: 1,
+        compiles_at_once,
         ..Settings::new(dir.path(), child())
     };
     let plugins = Plugins::open(settings).expect("a room");
@@ -95,17 +97,17 @@ async fn what_is_compiled_ahead_needs_no_compiling_when_it_is_called() {
     assert_eq!(house.plugins.loaded_count(), 0);
     let digest = Digest::of(&bytes);
     assert_eq!(house.plugins.compiled().await.expect("readable"), [digest].into());
-    let component = house.plugins.load(digest, nothing_to_fetch).await.expect("from its artifact");
+    let component = house.plugins.load(None, digest, nothing_to_fetch).await.expect("from its artifact");
     assert!(matches!(house.call(&component).await.outcome, Ok(Outcome::Skip(_))));
 }
 
 #[tokio::test]
 async fn an_upload_goes_before_what_nobody_waits_for() {
-    let (dir, plugins) = one_at_a_time();
+    let (dir, plugins) = room_with(1);
     let slow = slow_guest();
     let upload = async {
         is_compiling(dir.path()).await;
-        plugins.inspect(guest(1)).await.expect("a plugin")
+        plugins.inspect(None, guest(1)).await.expect("a plugin")
     };
     let (given_up, _) = tokio::join!(ahead(&plugins, &slow), upload);
     assert_eq!(given_up, Ahead::GaveWay);
@@ -114,17 +116,46 @@ async fn an_upload_goes_before_what_nobody_waits_for() {
 
 #[tokio::test]
 async fn a_call_goes_before_what_nobody_waits_for() {
-    let (dir, plugins) = one_at_a_time();
+    let (dir, plugins) = room_with(1);
     let slow = slow_guest();
     let bytes = guest(1);
     let load = async {
         is_compiling(dir.path()).await;
-        let loaded = plugins.load(Digest::of(&bytes), async || io::Result::Ok(bytes.clone())).await;
+        let loaded = plugins.load(None, Digest::of(&bytes), async || io::Result::Ok(bytes.clone())).await;
         loaded.expect("loaded")
     };
     let (given_up, component) = tokio::join!(ahead(&plugins, &slow), load);
     assert_eq!(given_up, Ahead::GaveWay);
     assert!(plugins.transform(&component, &an_event()).await.outcome.is_ok());
+}
+
+#[tokio::test]
+async fn one_component_of_an_organization_is_compiled_at_a_time() {
+    let (a, b) = (Some(OrganizationKey(1)), Some(OrganizationKey(2)));
+    let (dir, plugins) = room_with(2);
+    let order = Mutex::new(Vec::new());
+    let note = |what| order.lock().expect("nobody panics with it").push(what);
+    let first = async {
+        plugins.inspect(a, slow_guest()).await.expect("a plugin");
+        note("the first of a");
+    };
+    let second = async {
+        is_compiling(dir.path()).await;
+        let bytes = guest(1);
+        let fetch = async || {
+            note("the bytes of the second of a");
+            io::Result::Ok(bytes.clone())
+        };
+        plugins.load(a, Digest::of(&bytes), fetch).await.expect("loaded");
+    };
+    let other = async {
+        is_compiling(dir.path()).await;
+        plugins.inspect(b, guest(2)).await.expect("a plugin");
+        note("that of b");
+    };
+    tokio::join!(first, second, other);
+    let order = order.into_inner().expect("nobody panicked with it");
+    assert_eq!(order, ["that of b", "the first of a", "the bytes of the second of a"]);
 }
 
 #[tokio::test]
@@ -164,7 +195,10 @@ async fn another_binary_compiles_beside_a_host() {
 
     let later = open(dir, PluginLimits::default());
     for bytes in &components {
-        later.load(Digest::of(bytes), nothing_to_fetch).await.expect("from its artifact");
+        later
+            .load(None, Digest::of(bytes), nothing_to_fetch)
+            .await
+            .expect("from its artifact");
     }
     assert!(!half_written.exists());
 }
@@ -194,7 +228,7 @@ async fn nothing_goes_for_what_nobody_waits_for() {
         ..Settings::new(dir.path(), child())
     };
     let plugins = Plugins::open(settings.clone()).expect("a room");
-    let uploaded = plugins.inspect(guest(1)).await.expect("a plugin").digest;
+    let uploaded = plugins.inspect(None, guest(1)).await.expect("a plugin").digest;
     assert_eq!(ahead(&plugins, &guest(2)).await, Ahead::NoRoom);
     // It is loaded, and so it stays although the folder is over its bound.
     assert_eq!(plugins.compiled().await.expect("readable"), [uploaded].into());

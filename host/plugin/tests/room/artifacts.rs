@@ -41,7 +41,7 @@ async fn a_restarted_host_finds_what_was_compiled() {
         .digest();
     let again = open(house.dir.path().join("artifacts"), PluginLimits::default());
     assert!(again.loaded(&digest).is_none());
-    let component = again.load(digest, nothing_to_fetch).await.expect("from its artifact");
+    let component = again.load(None, digest, nothing_to_fetch).await.expect("from its artifact");
     assert!(matches!(
         again.transform(&component, &an_event()).await.outcome,
         Ok(Outcome::Skip(_))
@@ -67,16 +67,19 @@ async fn a_damaged_artifact_is_compiled_again() {
     fs::write(&path, damaged).expect("written");
     let again = open(house.dir.path().join("artifacts"), PluginLimits::default());
     assert!(
-        matches!(again.load(digest, nothing_to_fetch).await, Err(LoadError::Fetch(_))),
+        matches!(again.load(None, digest, nothing_to_fetch).await, Err(LoadError::Fetch(_))),
         "it is not trusted"
     );
     let fetched = again
-        .load(digest, || async { io::Result::Ok(Bytes::from(bytes)) })
+        .load(None, digest, || async { io::Result::Ok(Bytes::from(bytes)) })
         .await
         .expect("compiled again");
     assert!(matches!(again.transform(&fetched, &an_event()).await.outcome, Ok(Outcome::Skip(_))));
     let third = open(house.dir.path().join("artifacts"), PluginLimits::default());
-    third.load(digest, nothing_to_fetch).await.expect("the artifact is sound again");
+    third
+        .load(None, digest, nothing_to_fetch)
+        .await
+        .expect("the artifact is sound again");
 }
 
 #[tokio::test]
@@ -85,7 +88,7 @@ async fn other_bytes_are_not_taken_for_a_component() {
     let digest = Digest::of(b"what was asked for");
     let error = house
         .plugins
-        .load(digest, async || io::Result::Ok(Bytes::from_static(b"something else")))
+        .load(None, digest, async || io::Result::Ok(Bytes::from_static(b"something else")))
         .await
         .expect_err("other bytes");
     assert!(matches!(error, LoadError::WrongBytes { wanted, .. } if wanted == digest));
@@ -105,7 +108,7 @@ async fn however_many_ask_it_is_loaded_once() {
     let digest = Digest::of(&bytes);
     let fetched = AtomicUsize::new(0);
     let load = || {
-        house.plugins.load(digest, async || {
+        house.plugins.load(None, digest, async || {
             fetched.fetch_add(1, SeqCst);
             io::Result::Ok(bytes.clone())
         })
@@ -130,7 +133,7 @@ async fn a_failure_is_shared_by_those_who_waited_and_forgotten() {
     let digest = Digest::of(&bytes);
     let fetched = AtomicUsize::new(0);
     let fail = || {
-        house.plugins.load(digest, async || {
+        house.plugins.load(None, digest, async || {
             fetched.fetch_add(1, SeqCst);
             // Until all of them wait: the look at the disk may have ended before it was waited for.
             tokio::task::yield_now().await;
@@ -144,7 +147,7 @@ async fn a_failure_is_shared_by_those_who_waited_and_forgotten() {
     assert_eq!(fetched.load(SeqCst), 1);
     house
         .plugins
-        .load(digest, async || io::Result::Ok(bytes.clone()))
+        .load(None, digest, async || io::Result::Ok(bytes.clone()))
         .await
         .expect("it can be had now");
 }
@@ -161,11 +164,11 @@ async fn one_who_gives_up_leaves_the_turn_to_the_next() {
     );
     let digest = Digest::of(&bytes);
     let (begun, begins) = tokio::sync::oneshot::channel();
-    let given_up = house.plugins.load(digest, async move || {
+    let given_up = house.plugins.load(None, digest, async move || {
         begun.send(()).expect("somebody waits");
         std::future::pending::<io::Result<Bytes>>().await
     });
-    let next = house.plugins.load(digest, async || io::Result::Ok(bytes.clone()));
+    let next = house.plugins.load(None, digest, async || io::Result::Ok(bytes.clone()));
     let (_, loaded) = tokio::join!(
         async {
             tokio::select! {
@@ -196,7 +199,7 @@ async fn loaded_components_are_bounded_and_those_in_use_stay() {
             ..Guest::default()
         }
         .build();
-        digests.push(plugins.inspect(bytes.into()).await.expect("a plugin").digest);
+        digests.push(plugins.inspect(None, bytes.into()).await.expect("a plugin").digest);
         // The first is used all the time.
         assert!(plugins.loaded(&digests[0]).is_some());
     }
@@ -207,7 +210,7 @@ async fn loaded_components_are_bounded_and_those_in_use_stay() {
         plugins.loaded_bytes()
     );
     assert!(plugins.loaded(&digests[1]).is_none());
-    let component = plugins.load(digests[1], nothing_to_fetch).await.expect("from its artifact");
+    let component = plugins.load(None, digests[1], nothing_to_fetch).await.expect("from its artifact");
     assert!(plugins.transform(&component, &an_event()).await.outcome.is_ok());
 }
 
@@ -215,7 +218,10 @@ async fn loaded_components_are_bounded_and_those_in_use_stay() {
 async fn a_component_that_can_not_be_compiled_any_more_is_refused_with_its_reason() {
     let house = House::new();
     let bytes = Bytes::from_static(b"\0asm\x0d\0\x01\0rubbish");
-    let loaded = house.plugins.load(Digest::of(&bytes), async || io::Result::Ok(bytes.clone())).await;
+    let loaded = house
+        .plugins
+        .load(None, Digest::of(&bytes), async || io::Result::Ok(bytes.clone()))
+        .await;
     let Err(LoadError::Refused(refusal)) = loaded else {
         panic!("{loaded:?}")
     };

@@ -288,9 +288,9 @@ async fn every_wait_can_be_spawned() {
     let house = House::new();
     let plugins = house.plugins.clone();
     let spawned = tokio::spawn(async move {
-        let inspection = plugins.inspect(PASSTHROUGH.to_vec().into()).await?;
+        let inspection = plugins.inspect(None, PASSTHROUGH.to_vec().into()).await?;
         let fetch = async || std::io::Result::Ok(PASSTHROUGH.into());
-        let component = plugins.load(inspection.digest, fetch).await.expect("loaded");
+        let component = plugins.load(None, inspection.digest, fetch).await.expect("loaded");
         plugins.check_config("true", "null").await.expect("anything fits");
         Ok::<_, Refusal>(plugins.transform(&component, &an_event()).await)
     });
@@ -338,7 +338,7 @@ async fn a_component_with_two_memories_runs_in_a_large_slot() {
     bytes.extend([1, u8::try_from(second.len()).expect("a small module")]);
     bytes.extend(second);
     bytes.extend([2, 4, 1, 0, 1, 0]);
-    let inspection = house.plugins.inspect(bytes.into()).await.expect("a plugin");
+    let inspection = house.plugins.inspect(None, bytes.into()).await.expect("a plugin");
     assert!(inspection.needs.is_large);
     let component = house.plugins.loaded(&inspection.digest).expect("loaded");
     let called = house.call(&component).await;
@@ -352,6 +352,7 @@ async fn a_module_with_two_memories_is_refused() {
     let refusal = house
         .plugins
         .inspect(
+            None,
             Guest {
                 items: "(memory 1)",
                 transform: SKIP,

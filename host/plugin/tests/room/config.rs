@@ -32,7 +32,7 @@ fn with_schema(schema: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_plugins_schema_is_read_at_upload() {
     let house = House::new();
-    let inspection = house.plugins.inspect(with_schema(SCHEMA).into()).await.expect("a plugin");
+    let inspection = house.plugins.inspect(None, with_schema(SCHEMA).into()).await.expect("a plugin");
     assert_eq!(inspection.schema.as_deref(), Some(SCHEMA));
 }
 
@@ -41,7 +41,7 @@ async fn a_plugins_schema_is_read_at_upload() {
 async fn the_schema_of_flatten_is_taken() {
     let house = House::new();
     let flatten = include_bytes!("../../../../plugins/flatten/flatten.wasm");
-    let inspection = house.plugins.inspect(flatten.to_vec().into()).await.expect("a plugin");
+    let inspection = house.plugins.inspect(None, flatten.to_vec().into()).await.expect("a plugin");
     let schema = inspection.schema.expect("its schema");
     house.plugins.check_config(&schema, "{}").await.expect("nothing in it is required");
     let checked = house.plugins.check_config(&schema, "[]").await;
@@ -58,7 +58,11 @@ async fn a_schema_that_can_not_be_used_is_refused_at_upload() {
         r#"{"$ref": "http://localhost/x"}"#,
         r#"{"pattern": "(?=a)b"}"#,
     ] {
-        let refusal = house.plugins.inspect(with_schema(schema).into()).await.expect_err("a bad schema");
+        let refusal = house
+            .plugins
+            .inspect(None, with_schema(schema).into())
+            .await
+            .expect_err("a bad schema");
         assert!(matches!(refusal, Refusal::BadSchema { .. }), "{schema}: {refusal}");
     }
 }

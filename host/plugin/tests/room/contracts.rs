@@ -43,7 +43,7 @@ fn types(wit: &str) -> Vec<&str> {
 
 /// All that `plugin` is asked to give back, and what else a request can have.
 async fn check_plugin(house: &House, text: &str, version: &str) {
-    let inspection = house.plugins.inspect(parsed(text).into()).await.expect("a plugin");
+    let inspection = house.plugins.inspect(None, parsed(text).into()).await.expect("a plugin");
     assert_eq!((inspection.contract.to_string().as_str(), &inspection.schema), (version, &None));
     let component = house.plugins.loaded(&inspection.digest).expect("what is taken is loaded");
     let call = Call {
@@ -84,7 +84,11 @@ async fn what_was_built_for_a_released_contract_runs_unchanged() {
     let house = House::new();
     for released in RELEASED {
         check_plugin(&house, released.plugin, released.version).await;
-        let inspection = house.plugins.inspect(parsed(released.configurable).into()).await.expect("a plugin");
+        let inspection = house
+            .plugins
+            .inspect(None, parsed(released.configurable).into())
+            .await
+            .expect("a plugin");
         assert_eq!(inspection.contract.to_string(), released.version);
         assert_eq!(inspection.schema.as_deref(), Some(r#"{"type": ["object", "null"]}"#));
         let component = house.plugins.loaded(&inspection.digest).expect("what is taken is loaded");
@@ -130,7 +134,11 @@ async fn a_later_minor_version_is_taken_as_far_as_it_asks_for_nothing_new() {
         ),
     ] {
         let text = format!(r#"(component {import} (instance $i) (export "hookmill:plugin/transformer@1.1.0" (instance $i)))"#);
-        let refusal = house.plugins.inspect(parsed(&text).into()).await.expect_err("it asks for more");
+        let refusal = house
+            .plugins
+            .inspect(None, parsed(&text).into())
+            .await
+            .expect_err("it asks for more");
         assert!(
             matches!(refusal, Refusal::ImportMismatch { .. } | Refusal::ImportNotOffered { .. }),
             "{refusal}"
@@ -144,7 +152,7 @@ async fn a_later_minor_version_is_taken_as_far_as_it_asks_for_nothing_new() {
 async fn an_unknown_major_is_refused_with_what_is_known() {
     let house = House::new();
     for text in [RELEASED[0].plugin, RELEASED[0].configurable] {
-        let refusal = house.plugins.inspect(parsed(&text.replace("@1.0.0", "@2.0.0")).into()).await;
+        let refusal = house.plugins.inspect(None, parsed(&text.replace("@1.0.0", "@2.0.0")).into()).await;
         assert_eq!(
             refusal.expect_err("it is not known").to_string(),
             "the component was built for version 2.0.0 of `hookmill:plugin`; this host knows 1.0.0"
@@ -164,7 +172,7 @@ async fn of_two_majors_the_known_one_is_called() {
     let text = include_str!("../../../../tests/guests/wat/shell.wat")
         .replace(";; the core module", core)
         .replace("(; configuration ;)", next);
-    let inspection = house.plugins.inspect(parsed(&text).into()).await.expect("a plugin");
+    let inspection = house.plugins.inspect(None, parsed(&text).into()).await.expect("a plugin");
     assert_eq!(inspection.contract.to_string(), "1.0.0");
     let component = house.plugins.loaded(&inspection.digest).expect("what is taken is loaded");
     assert_eq!(house.call(&component).await.outcome, Ok(Outcome::Skip(String::new())));

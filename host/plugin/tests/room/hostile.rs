@@ -298,7 +298,7 @@ async fn parts_without_end_are_refused_by_what_there_is_too_much_of() {
         ),
     ] {
         let began = std::time::Instant::now();
-        let refusal = house.plugins.inspect(shell(&before, &skipping("", ""), "").into()).await;
+        let refusal = house.plugins.inspect(None, shell(&before, &skipping("", ""), "").into()).await;
         let refusal = refusal.expect_err(name);
         println!(
             "{name:34} {:16} {:>6} ms  {}",
@@ -402,7 +402,7 @@ async fn broken_binaries_are_refused_by_name() {
     let began = std::time::Instant::now();
     let mut ends = std::collections::BTreeMap::<(&str, &str), usize>::new();
     for (name, bytes) in binaries {
-        let ended = match house.plugins.inspect(bytes.into()).await {
+        let ended = match house.plugins.inspect(None, bytes.into()).await {
             Err(refusal) => {
                 assert!(!matches!(refusal, Refusal::Host(_) | Refusal::Busy), "{refusal:?}");
                 refusal.code()

@@ -79,6 +79,7 @@ async fn an_endless_start_function_is_refused_at_upload() {
     let refusal = house
         .plugins
         .inspect(
+            None,
             Guest {
                 items,
                 transform: SKIP,
@@ -181,6 +182,7 @@ async fn a_minimum_over_the_limit_is_refused_at_upload() {
         let refusal = house
             .plugins
             .inspect(
+                None,
                 Guest {
                     pages,
                     transform: SKIP,

@@ -43,7 +43,11 @@ impl House {
 
     /// Uploads a component that must be accepted.
     async fn upload(&self, bytes: Vec<u8>) -> Component {
-        let inspection = self.plugins.inspect(Bytes::from(bytes)).await.expect("an acceptable component");
+        let inspection = self
+            .plugins
+            .inspect(None, Bytes::from(bytes))
+            .await
+            .expect("an acceptable component");
         self.plugins.loaded(&inspection.digest).expect("an accepted component is loaded")
     }
 

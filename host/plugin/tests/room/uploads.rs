@@ -10,7 +10,7 @@ use crate::House;
 use crate::guests::{Guest, SKIP, component};
 
 async fn refused(bytes: Vec<u8>) -> Refusal {
-    House::new().plugins.inspect(bytes.into()).await.expect_err("refused")
+    House::new().plugins.inspect(None, bytes.into()).await.expect_err("refused")
 }
 
 fn text(text: &str) -> Vec<u8> {
@@ -30,7 +30,7 @@ async fn a_plugin_is_described() {
         ..bytes
     }
     .build();
-    let inspection = house.plugins.inspect(bytes.clone().into()).await.expect("a plugin");
+    let inspection = house.plugins.inspect(None, bytes.clone().into()).await.expect("a plugin");
     assert_eq!(inspection.digest, Digest::of(&bytes));
     assert_eq!(inspection.contract.to_string(), "1.0.0");
     assert!(
@@ -77,7 +77,7 @@ async fn flipped_bits_never_pass_as_something_else() {
     for at in (8..whole.len()).step_by(whole.len() / 12) {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
-        let inspected = house.plugins.inspect(bytes.into()).await;
+        let inspected = house.plugins.inspect(None, bytes.into()).await;
         assert!(!matches!(inspected, Err(Refusal::Host(_) | Refusal::Busy)), "{inspected:?}");
     }
 }
@@ -171,7 +171,7 @@ async fn every_offered_interface_is_linked() {
         let bytes = text(&format!(
             r#"(component (import "{interface}" (instance)) (instance $i) (export "hookmill:plugin/transformer@1.0.0" (instance $i)))"#
         ));
-        let refusal = house.plugins.inspect(bytes.into()).await.expect_err("no transform");
+        let refusal = house.plugins.inspect(None, bytes.into()).await.expect_err("no transform");
         assert!(matches!(refusal, Refusal::WrongShape { .. }), "{interface}: {refusal}");
     }
 }
@@ -236,7 +236,7 @@ async fn an_upload_over_the_limit_is_refused_before_anything_else() {
         component_bytes_max: 100,
         ..PluginLimits::default()
     });
-    let refusal = house.plugins.inspect(vec![0; 101].into()).await.expect_err("too large");
+    let refusal = house.plugins.inspect(None, vec![0; 101].into()).await.expect_err("too large");
     assert!(matches!(
         refusal,
         Refusal::TooLarge {
@@ -256,6 +256,7 @@ async fn a_refused_component_leaves_nothing_behind() {
     let refusal = house
         .plugins
         .inspect(
+            None,
             Guest {
                 items,
                 transform: SKIP,
@@ -291,6 +292,7 @@ async fn a_compile_bomb_ends_at_the_childs_cpu_time() {
     let refusal = house
         .plugins
         .inspect(
+            None,
             Guest {
                 items: &items,
                 transform: SKIP,
@@ -329,6 +331,7 @@ async fn a_compile_that_needs_too_much_memory_ends() {
     let refusal = house
         .plugins
         .inspect(
+            None,
             Guest {
                 items: &items,
                 transform: SKIP,

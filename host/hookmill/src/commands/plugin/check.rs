@@ -30,7 +30,7 @@ impl Check {
         let bytes = component::read(&self.component, limits.component_bytes_max)?;
         workshop::with(&limits, async |plugins| {
             let inspected = match bytes {
-                Ok(bytes) => plugins.inspect(bytes).await,
+                Ok(bytes) => plugins.inspect(None, bytes).await,
                 Err(refusal) => Err(refusal),
             };
             let mut screen = Screen::stdout();
@@ -82,11 +82,11 @@ fn facts(found: &Report) -> [(&'static str, String); 6] {
         (
             "size",
             format!(
-                "{} of at most {}; compiled to {} in {} ms",
+                "{} of at most {}; compiled to {}{}",
                 size(found.component_bytes),
                 size(limits.component_bytes_max),
                 size(found.artifact_bytes),
-                found.compile_ms
+                found.compile_ms.map(|ms| format!(" in {ms} ms")).unwrap_or_default()
             ),
         ),
         (

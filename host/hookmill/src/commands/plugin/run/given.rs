@@ -79,7 +79,7 @@ impl Given {
         bytes: Result<Bytes, Refusal>,
     ) -> anyhow::Result<Option<(Inspection, Component)>> {
         let inspected = match bytes {
-            Ok(bytes) => plugins.inspect(bytes).await,
+            Ok(bytes) => plugins.inspect(None, bytes).await,
             Err(refusal) => Err(refusal),
         };
         let found = match inspected {
