@@ -6,6 +6,7 @@ mod check;
 mod export;
 mod projects;
 mod push;
+mod rebuilt;
 mod run;
 mod verify;
 

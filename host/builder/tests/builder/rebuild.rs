@@ -1,7 +1,7 @@
 //! The components of `plugins/` that stand in the repository are what their sources make.
 //!
 //! Their bytes depend on the toolchain, which `plugins/toolchain.txt` names. With another one this compares what the
-//! components import and export, and says so; that they behave alike is for the tests that run them.
+//! components import and export, and says so; that both do the same is for a test of the house, which runs both.
 
 use std::fs;
 
