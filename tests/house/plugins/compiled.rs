@@ -80,7 +80,7 @@ async fn a_new_engine_compiles_behind_its_start_what_is_used_most_first() {
     let mut host = Host::start();
     let tenant = host.organization("contractfit1").await;
     let receiver = Receiver::start().await;
-    for name in ["once", "twice", "never"] {
+    for name in ["once", "twice", "never", "called"] {
         tenant.plugin(name, wat("label", name)).await;
     }
     tenant.plugin("once", wat("label", "pinned")).await;
@@ -92,15 +92,21 @@ async fn a_new_engine_compiles_behind_its_start_what_is_used_most_first() {
     for plugin in ["once", "twice", "twice", "once@1", "twice@1"] {
         tenant.integration(&receiver.url("/"), json!({"plugin": plugin})).await;
     }
+    let of_deletions = json!({"plugin": "called", "events": ["document_delete"]});
+    tenant.integration(&receiver.url("/"), of_deletions).await;
+    tenant.event(r#"{"event": "document_delete", "data": {"id": "1"}}"#).await;
+    receiver.wait_for(1).await;
     assert!(host.terminate().success());
     change_engine(host.folder());
     host.start_again();
 
-    let compiled = all_compiled(host.folder(), BUILT_IN + 4).await;
+    let compiled = all_compiled(host.folder(), BUILT_IN + 5).await;
     let at = |name: &str| -> SystemTime {
         let path = &compiled[&digest(&wat("label", name))];
         fs::metadata(path).and_then(|metadata| metadata.modified()).expect("it is there")
     };
+    // One names it, and has called it.
+    assert!(at("called") < at("twice"));
     // Three name it, by its name or its version; one each; none.
     assert!(at("twice") < at("once").min(at("pinned")));
     assert!(at("once").max(at("pinned")) < at("never"));
@@ -109,10 +115,10 @@ async fn a_new_engine_compiles_behind_its_start_what_is_used_most_first() {
         "its first call compiles it"
     );
     let kept = artifacts(host.folder(), |engine| engine == OTHER_ENGINE);
-    assert_eq!(kept.len(), BUILT_IN + 5, "a binary that is rolled back finds its own");
+    assert_eq!(kept.len(), BUILT_IN + 6, "a binary that is rolled back finds its own");
 
     tenant.with_host(&host).text_event("1").await;
-    assert_eq!(receiver.wait_for(5).await.len(), 5);
+    assert_eq!(receiver.wait_for(6).await.len(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
