@@ -17,6 +17,7 @@
 
 mod accounts;
 mod beside;
+mod cancellation;
 mod catalogue;
 mod codes;
 mod components;

@@ -146,7 +146,7 @@ impl Desk<'_> {
             run.integration.0,
             run.organization.0,
             state,
-            self.drawer.clock.now().millis(),
+            self.now().millis(),
             facts.version,
             facts.call.duration_us as i64,
             facts.call.memory_bytes as i64,
@@ -189,7 +189,7 @@ impl Desk<'_> {
             RunEnd::Skipped { reason } => (DeliveryState::Exhausted, None, Some(reason.as_str())),
             RunEnd::Expired => (DeliveryState::Expired, None, None),
         };
-        let now = self.drawer.clock.now().millis();
+        let now = self.now().millis();
         for ordinal in 0..requests.flatten().unwrap_or(0) {
             self.connection
                 .prepare_cached(
@@ -217,6 +217,7 @@ impl Desk<'_> {
         let due = due_of(next);
         let call = first.facts.map(|facts| &facts.call);
         let attempt = first.attempt;
+        let recorded_at = attempt.map_or_else(|| self.now(), |attempt| attempt.ended_at);
         let inserted = self
             .insert_outcome
             .get(
@@ -232,7 +233,7 @@ impl Desk<'_> {
                 ordinal,
                 run.organization.0,
                 codes::of_delivery(state_of(next)),
-                attempt.map_or_else(|| self.drawer.clock.now(), |attempt| attempt.ended_at).millis(),
+                recorded_at.millis(),
                 first.facts.map(|facts| facts.requests),
                 first.facts.map(|facts| facts.version),
                 call.map(|call| call.duration_us as i64),
@@ -330,7 +331,7 @@ impl Desk<'_> {
             // Somebody asked for a retry while this attempt was under way: its schedule begins anew, now.
             Next::Waiting(_) | Next::Exhausted if due_at.is_some_and(|due_at| due_at != was_due.millis()) => {
                 counted = 0;
-                self.next_of(run.integration, Next::Waiting(self.drawer.clock.now()))?
+                self.next_of(run.integration, Next::Waiting(self.now()))?
             }
             _ => self.next_of(run.integration, next)?,
         };
@@ -347,7 +348,7 @@ impl Desk<'_> {
                 run.integration.0,
                 ordinal,
                 codes::of_delivery(state_of(next)),
-                attempt.map_or_else(|| self.drawer.clock.now(), |attempt| attempt.ended_at).millis(),
+                attempt.map_or_else(|| self.now(), |attempt| attempt.ended_at).millis(),
                 attempt.map(|attempt| attempt.number),
                 counted,
                 due.map(Time::millis),

@@ -29,7 +29,7 @@ impl Desk<'_> {
         after: HeldPlace,
         max: WindowMax,
     ) -> rusqlite::Result<(Vec<DeliveryRef>, bool)> {
-        let now = self.drawer.clock.now();
+        let now = self.now();
         let mut read = self.connection.prepare_cached(
             "SELECT event, generation, ordinal, organization,
                  (SELECT length(f.request) FROM frozen f WHERE f.event = o.event AND f.generation = o.generation
