@@ -21,6 +21,7 @@ mod cancellation;
 mod catalogue;
 mod codes;
 mod components;
+mod connections;
 mod desk;
 mod error;
 mod events;
