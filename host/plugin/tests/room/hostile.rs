@@ -87,36 +87,23 @@ async fn resources_without_end_are_a_trap() {
 #[tokio::test]
 async fn parts_without_end_are_refused_by_what_there_is_too_much_of() {
     let house = House::new();
-    let many = |part: &str, count: usize| part.repeat(count);
-    let instances = |count| format!("(core module $m) {}", many("(core instance (instantiate $m))", count));
-    let memories = |count: usize, pages: u32| {
-        format!(
-            "(core module $m (memory {pages})) {}",
-            many("(core instance (instantiate $m))", count)
-        )
-    };
-    let tables = |count: usize| {
-        format!(
-            "(core module $m (table 1 funcref)) {}",
-            many("(core instance (instantiate $m))", count)
-        )
-    };
+    let instances = |module: &str, count: usize| format!("(core module $m {module}) {}", "(core instance (instantiate $m))".repeat(count));
     for (name, before, code, says) in [
-        ("500 instances", instances(500), "needs_too_much", "instance"),
-        ("50,000 instances", instances(50_000), "compile_failed", "instances"),
-        ("20 memories", memories(20, 1), "needs_too_much", "memor"),
+        ("500 instances", instances("", 500), "needs_too_much", "instance"),
+        ("50,000 instances", instances("", 50_000), "compile_failed", "instances"),
+        ("20 memories", instances("(memory 1)", 20), "needs_too_much", "memor"),
         // Each of them would fit.
-        ("seven memories of 10 MiB each", memories(7, 160), "faulty", "memory"),
-        ("100 tables", tables(100), "needs_too_much", "table"),
+        ("seven memories of 10 MiB each", instances("(memory 160)", 7), "faulty", "memory"),
+        ("100 tables", instances("(table 1 funcref)", 100), "needs_too_much", "table"),
         (
             "2,000 modules",
-            many("(core module)", 2000),
+            "(core module)".repeat(2000),
             "too_complex",
             "modules and components",
         ),
         (
             "40 nested components",
-            format!("{}{}", many("(component ", 40), many(")", 40)),
+            format!("{}{}", "(component ".repeat(40), ")".repeat(40)),
             "too_complex",
             "nested",
         ),
@@ -134,7 +121,7 @@ async fn parts_without_end_are_refused_by_what_there_is_too_much_of() {
         assert!(refusal.to_string().contains(says), "{name}: {refusal}");
     }
     // What is not too much.
-    house.upload(shell(&instances(100), &skipping("", ""), "")).await;
+    house.upload(shell(&instances("", 100), &skipping("", ""), "")).await;
 }
 
 fn first_line(refusal: &Refusal) -> String {
@@ -164,15 +151,7 @@ async fn the_largest_input_is_handed_over_or_is_the_guests_fault() {
         targets: &names,
         ..an_event()
     };
-    let component = house
-        .upload(
-            Guest {
-                transform: SKIP,
-                ..Guest::default()
-            }
-            .build(),
-        )
-        .await;
+    let component = house.upload(Guest::of(SKIP).build()).await;
     let called = house.plugins.transform(&component, &many).await;
     tell("200,000 targets", &called);
     assert!(called.outcome.is_ok(), "{:?}", called.outcome);

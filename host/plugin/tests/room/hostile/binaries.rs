@@ -30,11 +30,7 @@ async fn broken_binaries_are_refused_by_name() {
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
     let house = House::new();
     let whole = component(
-        &Guest {
-            transform: SKIP,
-            ..Guest::default()
-        }
-        .module(),
+        &Guest::of(SKIP).module(),
         "world guest { export hookmill:plugin/transformer@1.0.0; }",
     );
     let dice = &mut Dice(48);
