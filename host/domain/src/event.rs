@@ -1,65 +1,24 @@
 //! An event as a client posts it. `data` is never parsed into values: it is checked for its form and one `id`, and kept as the bytes
 //! that came.
 
+mod diagnosis;
+mod kinds;
 mod lines;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
-use serde::de::{self, Deserializer as _, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::names::{ClientEventId, Kind, OrganizationName, ProductId};
 
+pub use kinds::Kinds;
 pub use lines::parse_lines;
 
-/// The catalogue of event kinds, from the host's configuration. It grows; it is never an enum.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Kinds(BTreeSet<Kind>);
-
-impl Kinds {
-    /// The kinds that the product documents.
-    pub const PRODUCT: [&'static str; 7] = [
-        "document_text",
-        "document_split",
-        "document_predict",
-        "document_evaluate",
-        "document_delete",
-        "document_fail",
-        "document_reject",
-    ];
-
-    /// The kind of that name, if the catalogue has it.
-    pub fn get(&self, name: &str) -> Option<&Kind> {
-        self.0.iter().find(|kind| kind.as_str() == name)
-    }
-
-    /// The product's kinds and these.
-    pub fn with(mut self, more: impl IntoIterator<Item = Kind>) -> Kinds {
-        self.0.extend(more);
-        self
-    }
-
-    /// All of them, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = &Kind> {
-        self.0.iter()
-    }
-}
-
-impl Default for Kinds {
-    fn default() -> Kinds {
-        Kinds(
-            Kinds::PRODUCT
-                .iter()
-                .map(|name| name.parse().expect("the product's kinds are kinds"))
-                .collect(),
-        )
-    }
-}
+use diagnosis::diagnose;
 
 /// What a client posted of one event, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,69 +193,6 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn broken_json(error: &serde_json::Error) -> String {
     format!("is not JSON: {error}")
-}
-
-const FIELDS: [&str; 6] = ["event", "organization", "inbox", "project", "id", "data"];
-
-/// Says which field an event was refused for. Off the hot path, so it reads the event once more, field by field.
-fn diagnose(event: &[u8], error: &serde_json::Error) -> BadEvent {
-    struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-    impl<'de> Deserialize<'de> for Fields<'de> {
-        fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Fields<'de>, D::Error> {
-            struct Pairs;
-
-            impl<'de> Visitor<'de> for Pairs {
-                type Value = Fields<'de>;
-
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("an object")
-                }
-
-                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                    let mut fields: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
-                    while let Some(key) = map.next_key::<Text<'de>>()? {
-                        // Enough to name the first fault: an unknown field, or one that comes twice.
-                        let value = map.next_value::<&'de RawValue>()?;
-                        if fields.len() <= FIELDS.len() {
-                            fields.push((key.0, value));
-                        }
-                    }
-                    Ok(Fields(fields))
-                }
-            }
-
-            deserializer.deserialize_map(Pairs)
-        }
-    }
-
-    if std::str::from_utf8(event).is_err() {
-        return BadEvent::new("", "is not UTF-8");
-    }
-    let fields = match serde_json::from_slice::<Fields<'_>>(event) {
-        Ok(fields) => fields.0,
-        Err(broken) if broken.is_data() => return BadEvent::new("", "must be an object"),
-        Err(broken) => return BadEvent::new("", broken_json(&broken)),
-    };
-    for (position, (name, value)) in fields.iter().enumerate() {
-        if !FIELDS.contains(&name.as_ref()) {
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-            return BadEvent::new(pointer, format_args!("unknown field; an event has {}", FIELDS.join(", ")));
-        }
-        if fields[..position].iter().any(|(earlier, _)| earlier == name) {
-            return BadEvent::new(format!("/{name}"), "is given more than once");
-        }
-        let optional_null = value.get() == "null" && !["event", "data"].contains(&name.as_ref());
-        if name != "data" && !optional_null && serde_json::from_str::<Text<'_>>(value.get()).is_err() {
-            return BadEvent::new(format!("/{name}"), "must be a string");
-        }
-    }
-    for name in ["event", "data"] {
-        if !fields.iter().any(|(given, _)| given == name) {
-            return BadEvent::new(format!("/{name}"), "is missing");
-        }
-    }
-    BadEvent::new("", broken_json(error))
 }
 
 #[cfg(test)]

@@ -9,10 +9,11 @@ use hookmill_domain::names::{OrganizationName, PluginName};
 use rusqlite::{Connection, params};
 
 use crate::components::read_component;
+use crate::connections::{Readers, open_reader};
 use crate::error::{OpenError, StoreError};
 use crate::plugins::IN_FORCE;
 use crate::schema;
-use crate::store::{DATABASE, Readers, Store, open_reader};
+use crate::store::{DATABASE, Store};
 use crate::wire::parsed;
 
 /// Connections that read at once.

@@ -108,6 +108,10 @@ impl<'a> Desk<'a> {
 }
 
 impl Desk<'_> {
+    pub(crate) fn now(&self) -> Time {
+        self.drawer.clock.now()
+    }
+
     /// The organization's present revision, `None` if there is no such organization, and the host's.
     pub(crate) fn revision(&mut self, organization: OrganizationKey) -> rusqlite::Result<Option<Revision>> {
         let host = self.host_revision()?;

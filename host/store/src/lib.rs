@@ -17,9 +17,11 @@
 
 mod accounts;
 mod beside;
+mod cancellation;
 mod catalogue;
 mod codes;
 mod components;
+mod connections;
 mod desk;
 mod error;
 mod events;

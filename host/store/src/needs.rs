@@ -10,27 +10,28 @@
 //! begin_deletion ─▶ settle ─▶ version_users ─▶ (runs in memory) ─▶ settle ─▶ add_needs …  ─▶ delete_version, if the plugin stands as it did
 //! ```
 
+mod search;
+#[cfg(test)]
+mod tests;
+
 use hookmill_domain::digest::Digest;
 use hookmill_domain::ids::{EventId, RunId};
 use hookmill_domain::integration::{IntegrationKey, OrganizationKey, Revision};
 use hookmill_domain::names::PluginName;
-use hookmill_domain::state::{DeliveryState, RunState};
 use hookmill_domain::time::Time;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::StoreError;
-use crate::codes;
-use crate::desk::{Desk, Salts, key};
-use crate::lanes::order;
+use crate::desk::Desk;
 use crate::plugins::{IN_FORCE, plugin_of};
-use crate::records::{RunRef, run_source};
+use crate::records::RunRef;
 use crate::store::Store;
 use crate::uses::{NamedIntegration, Stand, pinned_by, read_named, stand};
 
+use search::Search;
+
 /// The most of each kind that an answer names.
 const NAMED_MAX: usize = 10;
-/// Open runs of one integration and one kind that are looked at.
-const RUNS_MAX: usize = 200;
 
 /// What needs a version.
 #[derive(Debug, Default)]
@@ -224,109 +225,6 @@ fn users(connection: &Connection, deletion: &Deletion, pinned: bool, after: Inte
     rows.collect()
 }
 
-/// Looks for what of users' open runs needs a version.
-struct Search<'a> {
-    connection: &'a Connection,
-    salts: &'a Salts,
-    deletion: &'a Deletion,
-    needed: &'a mut Needed,
-}
-
-impl Search<'_> {
-    /// Adds what of one user's needs the version; `memory` are its runs in memory.
-    fn add(&mut self, user: &User, memory: &[RunRef]) -> rusqlite::Result<()> {
-        let mut in_memory: Vec<(i64, u32)> = memory.iter().map(|run| (run.event.as_i64(), run.generation)).collect();
-        in_memory.sort_unstable();
-        self.add_runs(user, in_memory, OpenWork::Pending)?;
-        let queued = self.runs(
-            "SELECT event, generation FROM queue WHERE integration = ?1 ORDER BY event, generation LIMIT ?2",
-            user,
-        )?;
-        self.add_runs(user, queued, OpenWork::Queued)?;
-        let parked = codes::of_run(RunState::Parked).map(|state| (state, OpenWork::Parked));
-        let open = [DeliveryState::Waiting, DeliveryState::Pending].map(|state| (codes::of_delivery(state), OpenWork::Delivery));
-        for (state, work) in parked.into_iter().chain(open) {
-            let sql = format!(
-                "SELECT DISTINCT event, generation FROM outcome WHERE integration = ?1 AND state = {state} AND {}
-                 ORDER BY event, generation LIMIT ?2",
-                codes::NOT_WELL
-            );
-            let runs = self.runs(&sql, user)?;
-            self.add_runs(user, runs, work)?;
-        }
-        self.add_resumes(user)
-    }
-
-    fn runs(&self, sql: &str, user: &User) -> rusqlite::Result<Vec<(i64, u32)>> {
-        let mut read = self.connection.prepare_cached(sql)?;
-        read.query_map(params![user.key.0, RUNS_MAX + 1], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect()
-    }
-
-    /// Of runs in the order of their events.
-    fn add_runs(&mut self, user: &User, runs: Vec<(i64, u32)>, open: OpenWork) -> rusqlite::Result<()> {
-        for (number, (event, generation)) in runs.into_iter().enumerate() {
-            let run = RunRef {
-                event: key(event),
-                generation,
-                integration: user.key,
-                organization: user.organization,
-            };
-            let accepted = order(self.connection, RunRef { generation: 0, ..run }, self.salts)?;
-            let Some((of_event, event_salt)) = accepted else { continue };
-            if self.deletion.is_past(user, of_event) {
-                return Ok(());
-            }
-            if number == RUNS_MAX {
-                self.needed.add_open_runs_of(&user.integration);
-                return Ok(());
-            }
-            let Some((revision, salt)) = order(self.connection, run, self.salts)? else {
-                continue;
-            };
-            if !self.deletion.covers(self.connection, user, revision)? || self.needed.runs.iter().any(|found| found.is(run, salt, user)) {
-                continue;
-            }
-            if self.needed.runs.len() == NAMED_MAX {
-                self.needed.more = true;
-                return Ok(());
-            }
-            self.needed.runs.push(NeededRun {
-                id: run_source(run, salt, user.integration.id).run_id(),
-                event: EventId::new(run.event, event_salt),
-                integration: user.integration.clone(),
-                open,
-            });
-        }
-        Ok(())
-    }
-
-    /// What was written down to be resumed, and is not ordered yet, stands under the revision of that time.
-    fn add_resumes(&mut self, user: &User) -> rusqlite::Result<()> {
-        let mut read = self
-            .connection
-            .prepare_cached("SELECT revision, host_revision FROM resume WHERE integration = ?1")?;
-        let mut rows = read.query([user.key.0])?;
-        while let Some(row) = rows.next()? {
-            let revision = Revision {
-                organization: row.get(0)?,
-                host: row.get(1)?,
-            };
-            if self.deletion.covers(self.connection, user, revision)? {
-                self.needed.add_open_runs_of(&user.integration);
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-}
-
-impl NeededRun {
-    fn is(&self, run: RunRef, salt: hookmill_domain::ids::Salt, user: &User) -> bool {
-        self.id == run_source(run, salt, user.integration.id).run_id()
-    }
-}
-
 impl Desk<'_> {
     fn delete_version(&mut self, deletion: &Deletion, now: Time) -> rusqlite::Result<Deleted> {
         if !stand(self.connection, Some(deletion.plugin))?.has_same_versions(&deletion.stand) {
@@ -415,64 +313,5 @@ impl Store {
     /// its component's bytes go, if no other version has them, by [`Store::remove_component_some`].
     pub async fn delete_version(&self, deletion: Deletion, now: Time) -> Result<Deleted, StoreError> {
         self.write(move |desk| desk.delete_version(&deletion, now)).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use hookmill_domain::ids::PluginId;
-    use hookmill_domain::names::OrganizationName;
-
-    use super::*;
-    use crate::plugins::{Activate, NewVersion, PluginsMax, Uploaded};
-    use crate::store::tests::open;
-
-    const MAX: PluginsMax = PluginsMax {
-        plugins: 10,
-        versions: 10,
-        component_bytes: 10_000,
-    };
-
-    fn now() -> Time {
-        Time::from_millis(1_790_000_000_000)
-    }
-
-    async fn upload(store: &Store, owner: OrganizationKey, name: &PluginName, bytes: &'static [u8]) {
-        let digest = Digest::of(bytes);
-        store
-            .put_component(digest, Bytes::from_static(bytes), false)
-            .await
-            .expect("it writes");
-        let new = NewVersion {
-            id: PluginId::from_bytes([7; 16]),
-            name: name.clone(),
-            digest,
-            contract: "1.0.0".to_owned(),
-            schema: None,
-            activate: Activate::Yes,
-        };
-        let added = store.add_plugin_version(Some(owner), new, MAX, now()).await.expect("it writes");
-        assert!(matches!(added, Uploaded::Done { new: true, .. }), "{added:?}");
-    }
-
-    /// Whatever was read of how the plugin stands, and when: the commit looks for itself.
-    #[tokio::test]
-    async fn the_active_version_is_never_deleted() {
-        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
-        let store = open(folder.path());
-        let name: OrganizationName = "contractfit1".parse().expect("a name");
-        let (organization, _) = store.create_organization(name, Vec::new(), now()).await.expect("it writes");
-        let (owner, name) = (organization.key, "mine".parse::<PluginName>().expect("a name"));
-        upload(&store, owner, &name, b"1").await;
-        upload(&store, owner, &name, b"2").await;
-        let begun = store.begin_deletion(Some(owner), name.clone(), 1).await.expect("it reads");
-        let Withdrawal::Begun(deletion) = begun else { panic!("{begun:?}") };
-        store.activate_version(Some(owner), name.clone(), 1, None).await.expect("it writes");
-        let (stand, _) = store.plugin_stand(Some(owner), name.clone()).await.expect("it reads");
-        let late = Deletion { stand, ..deletion };
-        assert_eq!(store.delete_version(late, now()).await.expect("it writes"), Deleted::Moved);
-        assert!(store.plugin_version(Some(owner), name, 1).await.expect("it reads").is_some());
-        store.close().await;
     }
 }

@@ -10,9 +10,9 @@ use hookmill_domain::clock::Clock;
 use hookmill_domain::ids::Salt;
 use hookmill_domain::key::{Key, KeyMint};
 use hookmill_domain::time::Time;
-use rusqlite::{Connection, OpenFlags};
-use tokio::sync::Semaphore;
+use rusqlite::Connection;
 
+use crate::connections::{Readers, open_writer};
 use crate::desk::{Desk, Drawer, Salts, key, setting};
 use crate::error::{OpenError, StoreError};
 use crate::records::{AcceptError, NewEvent, Receipt, Record};
@@ -25,12 +25,6 @@ pub(crate) const DATABASE: &str = "hookmill.db";
 /// Connections that read for the river at once, and for those who ask by the API: long lists keep no delivery waiting.
 const RIVER_READERS: usize = 3;
 const LIST_READERS: usize = 3;
-/// Statements kept prepared by each connection: more than there are in this crate.
-const STATEMENTS: usize = 160;
-/// Pages of the write-ahead log (4 KiB each) after which it is copied into the database.
-const CHECKPOINT_PAGES: u32 = 4000;
-/// What a log that has grown past that by a long reader is cut to.
-const LOG_BYTES_KEPT: u32 = 64 * 1024 * 1024;
 
 /// How to open a data folder.
 pub struct StoreSettings {
@@ -59,8 +53,7 @@ struct Inner {
     salts: Arc<Salts>,
     folder: PathBuf,
     disk_free_bytes_min: u64,
-    /// Held for as long as the store is open: one process to a folder.
-    /// Held until the writer has ended: then nothing here writes any more.
+    /// One process to a folder: held until the writer has ended, since nothing here writes any more then.
     lock: Mutex<Option<File>>,
 }
 
@@ -76,12 +69,7 @@ impl Store {
         };
         let path = folder.join(DATABASE);
         private_file(&path)?;
-        let mut connection = Connection::open(&path)?;
-        prepare(&connection)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+        let mut connection = open_writer(&path)?;
         schema::migrate(&mut connection)?;
 
         let greatest = greatest_key(&connection)?;
@@ -222,40 +210,6 @@ impl Store {
     }
 }
 
-/// Connections that read, each by one at a time, away from the threads that must not wait.
-pub(crate) struct Readers {
-    connections: Mutex<Vec<Connection>>,
-    turns: Arc<Semaphore>,
-}
-
-impl Readers {
-    pub(crate) fn open(path: &Path, count: usize) -> Result<Arc<Readers>, OpenError> {
-        let connections = (0..count).map(|_| open_reader(path)).collect::<Result<_, _>>()?;
-        Ok(Arc::new(Readers {
-            connections: Mutex::new(connections),
-            turns: Arc::new(Semaphore::new(count)),
-        }))
-    }
-
-    pub(crate) async fn read<T: Send + 'static>(
-        self: &Arc<Readers>,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let turn = self.turns.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        let readers = self.clone();
-        let result = tokio::task::spawn_blocking(move || {
-            // The turn goes with the connection: a caller who goes away leaves both in use until the read has ended.
-            let _turn = turn;
-            let connection = readers.connections.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = connection.expect("there are as many turns as connections");
-            let result = read(&connection);
-            readers.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-            result
-        });
-        Ok(result.await.map_err(|_| StoreError::Closed)??)
-    }
-}
-
 /// Without its writer a host accepts nothing and records nothing: if the writer panics, the process ends, and a start reads what is there.
 struct EndWithTheWriter;
 
@@ -310,20 +264,6 @@ fn private_file(path: &Path) -> Result<(), OpenError> {
         path: path.to_owned(),
         source,
     })
-}
-
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))
-}
-
-pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    prepare(&connection)?;
-    Ok(connection)
 }
 
 /// Keys go on above the greatest on disk, whichever row holds it.

@@ -1,5 +1,9 @@
 //! `hookmill plugin run`: what a host would make of an event, before there is a host.
 
+mod fuel;
+mod parity;
+mod terminal;
+
 use std::io::Write as _;
 use std::process::Stdio;
 
@@ -7,8 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Files, Said, command, plugin};
 use crate::parts::components::{FLATTEN, PASSTHROUGH, probe, wat};
-use crate::parts::host::{Host, text};
-use crate::parts::receiver::Receiver;
+use crate::parts::host::text;
 
 const TEXT: &str = r#"{"event": "document_text", "data": {"id": "5e7a", "n": 1.10}}"#;
 const PREDICT: &str = include_str!("../../samples/document_predict_low_confidence.json");
@@ -178,95 +181,6 @@ fn requests_are_told_whole() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_ends_as_it_would_on_a_host() {
-    let host = Host::start();
-    let receiver = Receiver::start().await;
-    let tenant = host.organization("contractfit1").await;
-    tenant.plugin("probe", probe()).await;
-    let files = Files::new();
-    let mut integrations = Vec::new();
-    let configs = [
-        json!({"do": "deliver", "requests": [{"text": "a"}, {"text": "b", "target": "nowhere"}]}),
-        json!({"do": "deliver", "requests": [{"text": "a", "path": "/../b"}]}),
-        json!({"do": "deliver", "requests": [{"text": "a", "headers": [["Host", "b"]]}]}),
-        json!({"do": "deliver", "requests": []}),
-        json!({"do": "skip", "reason": "it is small"}),
-        json!({"do": "reject", "reason": "it is\nlarge"}),
-        json!({"do": "panic", "message": "at the disco"}),
-        json!({"do": "loop"}),
-        json!({"do": "memory"}),
-        json!({"do": "output", "requests": 2, "body_bytes": 3_000_000}),
-        json!({"do": "log", "lines": 3, "line_bytes": 5}),
-    ];
-    for config in &configs {
-        let more = json!({"plugin": "probe", "plugin_config": config, "events": ["document_text"],
-            "targets": {"review": {"target": receiver.url("/review")}}});
-        integrations.push(tenant.integration(&receiver.url("/"), more).await);
-    }
-    let event = tenant.event(TEXT).await;
-    let all_ended = |event: &Value| {
-        let runs = event["runs"].as_array().expect("a list");
-        runs.len() == configs.len() && runs.iter().all(|run| run.get("recorded_at").is_some())
-    };
-    let event = tenant.event_when(&event, all_ended).await;
-    for (config, integration) in configs.iter().zip(&integrations) {
-        let runs = event["runs"].as_array().expect("a list");
-        let run = runs.iter().find(|run| run["integration"] == **integration).expect("each ran");
-        let code = i32::from(run["state"] == "parked");
-        let told = probed(&files, &["--target", "review"], config, code);
-        let of = |run: &Value| ["code", "reason"].map(|field| run.get(field).cloned());
-        assert_eq!(of(&told), of(run), "{config}");
-        let outcome = match text(run, "/state") {
-            "done" => "deliver",
-            "skipped" => "skip",
-            "parked" => "park",
-            other => panic!("{other}: {run}"),
-        };
-        assert_eq!(told["outcome"], outcome, "{config}");
-        let log = run.get("log").cloned().unwrap_or_else(|| json!([]));
-        assert_eq!(told["log"], log, "{config}");
-    }
-}
-
-/// A script that reads one reads the other: what the API answers to a dry run stands here, too, and beside it which event it was.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_is_told_as_the_api_tells_a_dry_run() {
-    let host = Host::start();
-    let tenant = host.organization("contractfit1").await;
-    tenant.plugin("probe", probe()).await;
-    let files = Files::new();
-    for config in [
-        json!({"do": "deliver", "requests": [
-            {"text": "a"},
-            {"bytes": [255, 0], "target": "review", "method": "put", "path": "/a", "query": [["q", "1"]], "headers": [["x-a", "b"]]},
-        ]}),
-        json!({"do": "skip", "reason": "it is small"}),
-        json!({"do": "reject", "reason": "it is\nlarge"}),
-        json!({"do": "deliver", "requests": [{"text": "b", "target": "nowhere"}]}),
-        json!({"do": "log", "lines": 3, "line_bytes": 5}),
-    ] {
-        let integration = json!({"type": "webhook", "events": ["document_text"], "target": "https://target.invalid/default",
-            "targets": {"review": {"target": "https://target.invalid/review"}}, "plugin_config": config});
-        let event: Value = serde_json::from_str(TEXT).expect("JSON");
-        let body = json!({"event": event, "integration": integration});
-        let mut answered = tenant.post("/plugins/probe/versions/1/run", &body).await.expect(200);
-        let code = i32::from(answered["outcome"] == "park");
-        let mut told = probed(&files, &["--target", "review"], &config, code);
-        for object in [&mut answered, &mut told] {
-            let object = object.as_object_mut().expect("an object");
-            for measured in ["duration_us", "memory_bytes"] {
-                assert!(object.remove(measured).is_some_and(|found| found.is_u64()), "{measured}");
-            }
-        }
-        let object = told.as_object_mut().expect("an object");
-        for of_event in ["event", "kind", "organization", "document", "accepted_at"] {
-            assert!(object.remove(of_event).is_some_and(|found| found.is_string()), "{of_event}");
-        }
-        assert_eq!(told, answered, "{config}");
-    }
-}
-
 #[test]
 fn configurations_are_judged_by_the_schema() {
     let files = Files::new();
@@ -321,104 +235,6 @@ fn limits_are_those_of_the_configuration() {
     run(&["--config", file], &[("HOOKMILL_LIMITS__PLUGIN__REQUESTS_MAX", "2")]).expect(0);
     let said = run(&["--config", "/nowhere/hookmill.toml"], &[]);
     assert!(said.expect(1).is_empty() && said.err.contains("/nowhere/hookmill.toml"), "{said:?}");
-}
-
-/// Two processes, of which one gives the call so little time that a slow machine would park it.
-#[test]
-fn fuel_is_told_when_it_is_asked_for_and_is_the_same_each_time() {
-    let files = Files::new();
-    for (component, event) in [(PASSTHROUGH, TEXT), (FLATTEN, PREDICT)] {
-        let component = files.write("component.wasm", component);
-        let event = files.write("event.json", event);
-        let fuel = |cpu_ms: &str| {
-            let mut command = command(["run".as_ref(), component.as_os_str(), "--event".as_ref(), event.as_os_str()]);
-            command.args(["--json", "--fuel"]).env("HOOKMILL_LIMITS__PLUGIN__CPU_MS", cpu_ms);
-            let said = Said::from(command.output().expect("the binary starts"));
-            let [told] = said.json().try_into().unwrap_or_else(|_| panic!("{said:?}"));
-            told["fuel"].as_u64().unwrap_or_else(|| panic!("{told}"))
-        };
-        assert_eq!(fuel("1"), fuel("10000"));
-    }
-    let said = ran(&files, PASSTHROUGH, TEXT, &["--fuel"]);
-    assert!(said.expect(0).contains(" MiB, fuel 3,"), "{}", said.out);
-    let said = ran(&files, PASSTHROUGH, TEXT, &["--json"]);
-    assert!(
-        said.expect(0).contains("memory_bytes") && !said.out.contains("fuel"),
-        "{}",
-        said.out
-    );
-}
-
-#[test]
-fn what_fails_has_fuel_too_or_is_told_why_not() {
-    let files = Files::new();
-    let told = |guest: &str| {
-        let said = ran(&files, &wat(guest, ""), TEXT, &["--fuel", "--json"]);
-        said.expect(1);
-        let [told] = said.json().try_into().expect("one event");
-        let shown = ran(&files, &wat(guest, ""), TEXT, &["--fuel"]);
-        shown.expect(1);
-        (told, shown.out)
-    };
-    let (trap, shown) = told("trap");
-    assert_eq!(text(&trap, "/code"), "trap");
-    let fuel = trap["fuel"].as_u64().expect("a number");
-    assert!(
-        fuel > 0 && fuel < 1000 && shown.contains(&format!(", fuel {fuel}\n")),
-        "{fuel}: {shown}"
-    );
-    let (endless, shown) = told("loop");
-    assert_eq!(text(&endless, "/code"), "cpu_limit");
-    assert_eq!(
-        (&endless["fuel"], &endless["fuel_more_than"]),
-        (&Value::Null, &json!(10_000_000_000_u64))
-    );
-    assert!(shown.contains("fuel more than 10,000,000,000"), "{shown}");
-    let (deep, shown) = told("recurse");
-    assert_eq!((text(&deep, "/code"), deep.get("fuel")), ("trap", Some(&Value::Null)));
-    let why = text(&deep, "/fuel_uncounted");
-    assert!(
-        why.contains("stack") && shown.contains(&format!("no fuel is told: {why}")),
-        "{deep}: {shown}"
-    );
-}
-
-#[test]
-fn what_a_guest_says_is_no_command_to_the_terminal() {
-    let files = Files::new();
-    let config = json!({"do": "reject", "reason": "a\u{1b}[2J\u{202e}b"});
-    let told = probed(&files, &[], &config, 1);
-    assert_eq!(text(&told, "/reason"), "a\u{1b}[2J\u{202e}b");
-    let said = ran(&files, &probe(), TEXT, &["--plugin-config", &config.to_string()]);
-    assert!(said.expect(1).contains("a\\u{1b}[2J\\u{202e}b"), "{}", said.out);
-    let said = ran(&files, &probe(), TEXT, &["--json", "--plugin-config", &config.to_string()]);
-    assert!(!said.expect(1).contains(['\u{1b}', '\u{202e}']), "{}", said.out);
-}
-
-#[test]
-fn nor_is_what_stands_in_an_error() {
-    let files = Files::new();
-    let schema = json!({"type": "string", "pattern": "^\u{1b}\\[2J\u{202e}$"});
-    let said = ran(&files, &wat("schema", &schema.to_string()), TEXT, &["--plugin-config", "\"a\""]);
-    assert_eq!(said.expect(1), "");
-    assert!(said.err.contains("does not match \"^\\u{1b}\\[2J\\u{202e}$\""), "{}", said.err);
-    // A line that a file brings along does not begin as those of the program do.
-    let key = "\u{1b}]0;a\u{7}\u{202e}";
-    for (event, says) in [
-        (
-            json!({"event": "document_text", "data": {"id": "a"}, (key): 1}),
-            r"\u{1b}]0;a\u{7}\u{202e}",
-        ),
-        (
-            json!({"event": "document_text", "data": {"id": "a"}, "\nhookmill: b": 1}),
-            "\n  hookmill: b",
-        ),
-    ] {
-        let said = ran(&files, PASSTHROUGH, &event.to_string(), &[]);
-        assert_eq!(said.expect(1), "");
-        assert!(said.err.contains(says), "{says}: {}", said.err);
-        assert!(!said.err.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{}", said.err);
-    }
 }
 
 #[test]

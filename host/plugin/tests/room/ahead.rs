@@ -23,23 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A guest that skips; each number makes another component.
 fn guest(number: u32) -> Bytes {
     let transform = format!("(drop (i32.const {number})) {SKIP}");
-    let guest = Guest {
-        transform: &transform,
-        ..Guest::default()
-    };
-    guest.build().into()
+    Guest::of(&transform).build().into()
 }
 
 /// A guest that takes seconds to compile.
 fn slow_guest() -> Bytes {
     let line = "(local.set $x (i32.add (i32.mul (local.get $x) (i32.const 31)) (i32.load (local.get $x))))";
     let items = format!("(func (param $x i32) (result i32) {} (local.get $x))", line.repeat(20_000));
-    let guest = Guest {
-        items: &items,
-        transform: SKIP,
-        ..Guest::default()
-    };
-    guest.build().into()
+    Guest::defining(&items).build().into()
 }
 
 async fn nothing_to_fetch() -> io::Result<Bytes> {

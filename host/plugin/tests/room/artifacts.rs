@@ -29,16 +29,7 @@ fn artifact(house: &House) -> PathBuf {
 #[tokio::test]
 async fn a_restarted_host_finds_what_was_compiled() {
     let house = House::new();
-    let digest = *house
-        .upload(
-            Guest {
-                transform: SKIP,
-                ..Guest::default()
-            }
-            .build(),
-        )
-        .await
-        .digest();
+    let digest = *house.upload(Guest::of(SKIP).build()).await.digest();
     let again = open(house.dir.path().join("artifacts"), PluginLimits::default());
     assert!(again.loaded(&digest).is_none());
     let component = again.load(None, digest, nothing_to_fetch).await.expect("from its artifact");
@@ -52,11 +43,7 @@ async fn a_restarted_host_finds_what_was_compiled() {
 #[tokio::test]
 async fn a_damaged_artifact_is_compiled_again() {
     let house = House::new();
-    let bytes = Guest {
-        transform: SKIP,
-        ..Guest::default()
-    }
-    .build();
+    let bytes = Guest::of(SKIP).build();
     let digest = *house.upload(bytes.clone()).await.digest();
     // Damaged in place, as a failing disk does it: the running host has it mapped and is not asked again.
     let path = artifact(&house);
@@ -98,13 +85,7 @@ async fn other_bytes_are_not_taken_for_a_component() {
 #[tokio::test]
 async fn however_many_ask_it_is_loaded_once() {
     let house = House::new();
-    let bytes = Bytes::from(
-        Guest {
-            transform: SKIP,
-            ..Guest::default()
-        }
-        .build(),
-    );
+    let bytes = Bytes::from(Guest::of(SKIP).build());
     let digest = Digest::of(&bytes);
     let fetched = AtomicUsize::new(0);
     let load = || {
@@ -123,13 +104,7 @@ async fn however_many_ask_it_is_loaded_once() {
 #[tokio::test]
 async fn a_failure_is_shared_by_those_who_waited_and_forgotten() {
     let house = House::new();
-    let bytes = Bytes::from(
-        Guest {
-            transform: SKIP,
-            ..Guest::default()
-        }
-        .build(),
-    );
+    let bytes = Bytes::from(Guest::of(SKIP).build());
     let digest = Digest::of(&bytes);
     let fetched = AtomicUsize::new(0);
     let fail = || {
@@ -155,13 +130,7 @@ async fn a_failure_is_shared_by_those_who_waited_and_forgotten() {
 #[tokio::test]
 async fn one_who_gives_up_leaves_the_turn_to_the_next() {
     let house = House::new();
-    let bytes = Bytes::from(
-        Guest {
-            transform: SKIP,
-            ..Guest::default()
-        }
-        .build(),
-    );
+    let bytes = Bytes::from(Guest::of(SKIP).build());
     let digest = Digest::of(&bytes);
     let (begun, begins) = tokio::sync::oneshot::channel();
     let given_up = house.plugins.load(None, digest, async move || {
@@ -194,11 +163,7 @@ async fn loaded_components_are_bounded_and_those_in_use_stay() {
     let mut digests = Vec::new();
     for letter in 0..8 {
         let transform = format!("(drop (i32.const {letter})) {SKIP}");
-        let bytes = Guest {
-            transform: &transform,
-            ..Guest::default()
-        }
-        .build();
+        let bytes = Guest::of(&transform).build();
         digests.push(plugins.inspect(None, bytes.into()).await.expect("a plugin").digest);
         // The first is used all the time.
         assert!(plugins.loaded(&digests[0]).is_some());

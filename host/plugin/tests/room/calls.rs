@@ -3,7 +3,7 @@
 use hookmill_domain::outcome::{Body, GuestRequest, Method, Outcome, ParkCode};
 use hookmill_plugin_room::{Call, Refusal};
 
-use crate::guests::{Guest, SKIP, deliver};
+use crate::guests::{Guest, deliver};
 use crate::{DATA, House, an_event, bodies, fault};
 
 /// The built-in plugin, as it stands in the repository.
@@ -145,15 +145,7 @@ async fn skips_and_rejects_carry_their_reasons_cut() {
              (i32.store (i32.const 516) (i32.const 16384)) (i32.store (i32.const 520) (i32.const {len}))
              (i32.const 512)"
         );
-        let called = house
-            .run(
-                Guest {
-                    transform: &transform,
-                    ..Guest::default()
-                }
-                .build(),
-            )
-            .await;
+        let called = house.run(Guest::of(&transform).build()).await;
         let reason = "a".repeat(kept);
         assert_eq!(
             called.outcome,
@@ -231,18 +223,7 @@ async fn text_that_is_no_text_is_a_trap() {
         "(i32.store8 (i32.const 100) (i32.const 255)) {}",
         deliver("(i32.const 100)", "(i32.const 1)")
     );
-    let fault = fault(
-        house
-            .run(
-                Guest {
-                    transform: &transform,
-                    ..Guest::default()
-                }
-                .build(),
-            )
-            .await,
-        ParkCode::Trap,
-    );
+    let fault = fault(house.run(Guest::of(&transform).build()).await, ParkCode::Trap);
     assert!(fault.message.contains("utf-8"), "{}", fault.message);
 }
 
@@ -250,18 +231,7 @@ async fn text_that_is_no_text_is_a_trap() {
 async fn a_pointer_out_of_bounds_is_a_trap() {
     let house = House::new();
     for transform in ["(i32.const -4)".to_owned(), deliver("(i32.const 100)", "(i32.const -1)")] {
-        fault(
-            house
-                .run(
-                    Guest {
-                        transform: &transform,
-                        ..Guest::default()
-                    }
-                    .build(),
-                )
-                .await,
-            ParkCode::Trap,
-        );
+        fault(house.run(Guest::of(&transform).build()).await, ParkCode::Trap);
     }
 }
 
@@ -308,20 +278,7 @@ async fn not_a_number_has_one_shape() {
          {}",
         deliver("(i32.const 100)", "(i32.const 1)")
     );
-    assert_eq!(
-        bodies(
-            &house
-                .run(
-                    Guest {
-                        transform: &transform,
-                        ..Guest::default()
-                    }
-                    .build()
-                )
-                .await
-        ),
-        ["1"]
-    );
+    assert_eq!(bodies(&house.run(Guest::of(&transform).build()).await), ["1"]);
 }
 
 /// Interpreted languages bring several modules with a memory each: these get larger slots.
@@ -349,18 +306,6 @@ async fn a_component_with_two_memories_runs_in_a_large_slot() {
 #[tokio::test]
 async fn a_module_with_two_memories_is_refused() {
     let house = House::new();
-    let refusal = house
-        .plugins
-        .inspect(
-            None,
-            Guest {
-                items: "(memory 1)",
-                transform: SKIP,
-                ..Guest::default()
-            }
-            .build()
-            .into(),
-        )
-        .await;
+    let refusal = house.plugins.inspect(None, Guest::defining("(memory 1)").build().into()).await;
     assert!(matches!(refusal, Err(Refusal::NeedsTooMuch { .. })), "{refusal:?}");
 }

@@ -148,10 +148,7 @@ async fn random_numbers_come_out_of_the_calls_seed() {
 #[tokio::test]
 async fn an_endless_loop_ends_and_is_told_as_such() {
     let house = House::new();
-    let guest = Guest {
-        transform: FOREVER,
-        ..Guest::default()
-    };
+    let guest = Guest::of(FOREVER);
     let (component, fueled) = upload(&house, &guest.build()).await;
     assert_eq!(house.plugins.count_fuel(&fueled, &an_event()).await, Fuel::MoreThan(10_000_000_000));
     fault(house.call(&component).await, ParkCode::CpuLimit);
@@ -171,10 +168,8 @@ async fn a_call_that_ends_in_a_fault_has_fuel() {
         ),
         ("(drop (memory.grow (i32.const 5000))) (unreachable)", ParkCode::MemoryLimit, ""),
     ] {
-        let guest = Guest {
-            transform: &format!("{more} {long} {what}"),
-            ..Guest::default()
-        };
+        let transform = format!("{more} {long} {what}");
+        let guest = Guest::of(&transform);
         let (fuel, called) = counted(&house, guest).await;
         let fuel = used(fuel);
         assert!((7_990_000..8_010_000).contains(&fuel), "{what}: {fuel}");

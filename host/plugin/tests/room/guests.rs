@@ -82,6 +82,25 @@ pub(crate) struct Guest<'a> {
     pub(crate) transform: &'a str,
 }
 
+impl<'a> Guest<'a> {
+    /// One that is its `transform` alone.
+    pub(crate) fn of(transform: &'a str) -> Guest<'a> {
+        Guest {
+            transform,
+            ..Guest::default()
+        }
+    }
+
+    /// One that skips, with these further definitions.
+    pub(crate) fn defining(items: &'a str) -> Guest<'a> {
+        Guest {
+            items,
+            transform: SKIP,
+            ..Guest::default()
+        }
+    }
+}
+
 impl Guest<'_> {
     /// The component's bytes.
     pub(crate) fn build(&self) -> Vec<u8> {

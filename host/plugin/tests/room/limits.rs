@@ -16,15 +16,7 @@ const FOREVER: &str = "(loop $again (br $again)) (unreachable)";
 #[tokio::test]
 async fn an_endless_loop_ends_at_its_cpu_time() {
     let house = House::new();
-    let component = house
-        .upload(
-            Guest {
-                transform: FOREVER,
-                ..Guest::default()
-            }
-            .build(),
-        )
-        .await;
+    let component = house.upload(Guest::of(FOREVER).build()).await;
     let began = Instant::now();
     let called = house.call(&component).await;
     let took = began.elapsed();
@@ -33,15 +25,7 @@ async fn an_endless_loop_ends_at_its_cpu_time() {
     let fault = fault(called, ParkCode::CpuLimit);
     assert!(fault.message.contains("250 ms"), "{}", fault.message);
     // The next call finds a clean slot.
-    let skips = house
-        .run(
-            Guest {
-                transform: SKIP,
-                ..Guest::default()
-            }
-            .build(),
-        )
-        .await;
+    let skips = house.run(Guest::of(SKIP).build()).await;
     assert!(matches!(skips.outcome, Ok(Outcome::Skip(_))));
 }
 
@@ -52,15 +36,7 @@ async fn a_larger_input_gets_more_cpu_time() {
         cpu_ms_per_mib: 100,
         ..PluginLimits::default()
     });
-    let component = house
-        .upload(
-            Guest {
-                transform: FOREVER,
-                ..Guest::default()
-            }
-            .build(),
-        )
-        .await;
+    let component = house.upload(Guest::of(FOREVER).build()).await;
     let data = format!(r#"{{"id": "{}"}}"#, "x".repeat(2 * 1024 * 1024));
     let fault = fault(
         house.plugins.transform(&component, &Call { data: &data, ..an_event() }).await,
@@ -76,19 +52,7 @@ async fn an_endless_start_function_is_refused_at_upload() {
         ..PluginLimits::default()
     });
     let items = "(func $start (loop $again (br $again))) (start $start)";
-    let refusal = house
-        .plugins
-        .inspect(
-            None,
-            Guest {
-                items,
-                transform: SKIP,
-                ..Guest::default()
-            }
-            .build()
-            .into(),
-        )
-        .await;
+    let refusal = house.plugins.inspect(None, Guest::defining(items).build().into()).await;
     let Err(Refusal::Faulty {
         stage: Stage::Instantiation,
         fault,
@@ -103,24 +67,8 @@ async fn an_endless_start_function_is_refused_at_upload() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_looping_guest_holds_up_nobody_on_its_thread() {
     let house = House::new();
-    let loops = house
-        .upload(
-            Guest {
-                transform: FOREVER,
-                ..Guest::default()
-            }
-            .build(),
-        )
-        .await;
-    let skips = house
-        .upload(
-            Guest {
-                transform: SKIP,
-                ..Guest::default()
-            }
-            .build(),
-        )
-        .await;
+    let loops = house.upload(Guest::of(FOREVER).build()).await;
+    let skips = house.upload(Guest::of(SKIP).build()).await;
     let (looped, served) = tokio::join!(house.call(&loops), async {
         let began = Instant::now();
         let mut slowest = Duration::ZERO;
@@ -142,15 +90,7 @@ async fn a_looping_guest_holds_up_nobody_on_its_thread() {
 async fn memory_that_grows_without_end_is_a_fault() {
     let house = House::new();
     let transform = "(loop $again (drop (memory.grow (i32.const 16))) (br $again)) (unreachable)";
-    let called = house
-        .run(
-            Guest {
-                transform,
-                ..Guest::default()
-            }
-            .build(),
-        )
-        .await;
+    let called = house.run(Guest::of(transform).build()).await;
     assert!(called.facts.memory_bytes > 60 * 1024 * 1024 && called.facts.memory_bytes <= 64 * 1024 * 1024);
     fault(called, ParkCode::MemoryLimit);
 }
@@ -158,11 +98,7 @@ async fn memory_that_grows_without_end_is_a_fault() {
 #[tokio::test]
 async fn a_declared_maximum_of_memory_is_the_guests_own_affair() {
     let house = House::new();
-    let module = Guest {
-        transform: SKIP,
-        ..Guest::default()
-    }
-    .module();
+    let module = Guest::of(SKIP).module();
     // Growth past it answers -1, as the specification says, and is no fault.
     let module = module
         .replace(r#"(memory (export "memory") 2)"#, r#"(memory (export "memory") 2 3)"#)
@@ -182,6 +118,7 @@ async fn a_minimum_over_the_limit_is_refused_at_upload() {
         let refusal = house
             .plugins
             .inspect(
+                None,
                 None,
                 Guest {
                     pages,
@@ -229,11 +166,7 @@ async fn an_endless_clean_up_ends_at_the_cpu_time() {
         ..PluginLimits::default()
     });
     let items = r#"(func (export "cabi_post_hookmill:plugin/transformer@1.0.0#transform") (param i32) (loop $again (br $again)))"#;
-    let guest = Guest {
-        items,
-        transform: SKIP,
-        ..Guest::default()
-    };
+    let guest = Guest::defining(items);
     fault(house.run(guest.build()).await, ParkCode::CpuLimit);
 }
 
@@ -294,15 +227,7 @@ async fn output_is_counted_to_the_byte() {
     });
     for (len, allowed) in [(1000, true), (1001, false)] {
         let transform = deliver("(i32.const 16384)", &format!("(i32.const {len})"));
-        let called = house
-            .run(
-                Guest {
-                    transform: &transform,
-                    ..Guest::default()
-                }
-                .build(),
-            )
-            .await;
+        let called = house.run(Guest::of(&transform).build()).await;
         match allowed {
             true => assert!(called.outcome.is_ok(), "{:?}", called.outcome),
             false => drop(fault(called, ParkCode::OutputLimit)),
@@ -314,18 +239,7 @@ async fn output_is_counted_to_the_byte() {
 async fn too_many_requests_are_a_fault() {
     let house = House::new();
     let transform = "(i32.store (i32.const 516) (i32.const 16384)) (i32.store (i32.const 520) (i32.const 65)) (i32.const 512)";
-    let fault = fault(
-        house
-            .run(
-                Guest {
-                    transform,
-                    ..Guest::default()
-                }
-                .build(),
-            )
-            .await,
-        ParkCode::OutputLimit,
-    );
+    let fault = fault(house.run(Guest::of(transform).build()).await, ParkCode::OutputLimit);
     assert!(fault.message.contains("64 requests"), "{}", fault.message);
 }
 

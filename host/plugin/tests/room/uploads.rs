@@ -48,11 +48,7 @@ async fn a_plugin_is_described() {
 async fn what_is_no_component_is_refused() {
     assert!(matches!(refused(b"hello".to_vec()).await, Refusal::NotAComponent { .. }));
     assert!(matches!(refused(text("(module)")).await, Refusal::CoreModule));
-    let whole = Guest {
-        transform: SKIP,
-        ..Guest::default()
-    }
-    .build();
+    let whole = Guest::of(SKIP).build();
     for end in [9, whole.len() / 2, whole.len() - 1] {
         let refusal = refused(whole[..end].to_vec()).await;
         assert!(
@@ -68,11 +64,7 @@ async fn what_is_no_component_is_refused() {
 #[tokio::test]
 async fn flipped_bits_never_pass_as_something_else() {
     let house = House::new();
-    let whole = Guest {
-        transform: SKIP,
-        ..Guest::default()
-    }
-    .build();
+    let whole = Guest::of(SKIP).build();
     // A sample of places; each ends in an answer, whatever it is.
     for at in (8..whole.len()).step_by(whole.len() / 12) {
         let mut bytes = whole.clone();
@@ -85,15 +77,7 @@ async fn flipped_bits_never_pass_as_something_else() {
 #[tokio::test]
 async fn a_compiled_artifact_is_no_component() {
     let house = House::new();
-    house
-        .upload(
-            Guest {
-                transform: SKIP,
-                ..Guest::default()
-            }
-            .build(),
-        )
-        .await;
+    house.upload(Guest::of(SKIP).build()).await;
     let artifact = std::fs::read_dir(house.dir.path().join("artifacts"))
         .expect("the folder")
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -253,19 +237,7 @@ async fn a_refused_component_leaves_nothing_behind() {
         ..PluginLimits::default()
     });
     let items = "(func $start unreachable) (start $start)";
-    let refusal = house
-        .plugins
-        .inspect(
-            None,
-            Guest {
-                items,
-                transform: SKIP,
-                ..Guest::default()
-            }
-            .build()
-            .into(),
-        )
-        .await;
+    let refusal = house.plugins.inspect(None, Guest::defining(items).build().into()).await;
     assert!(matches!(refusal, Err(Refusal::Faulty { .. })), "{refusal:?}");
     assert_eq!(house.plugins.loaded_count(), 0);
     let left = std::fs::read_dir(house.dir.path().join("artifacts")).expect("the folder");
@@ -289,19 +261,7 @@ async fn a_compile_bomb_ends_at_the_childs_cpu_time() {
     }
     items.push_str("(local.get 1))");
     let began = Instant::now();
-    let refusal = house
-        .plugins
-        .inspect(
-            None,
-            Guest {
-                items: &items,
-                transform: SKIP,
-                ..Guest::default()
-            }
-            .build()
-            .into(),
-        )
-        .await;
+    let refusal = house.plugins.inspect(None, Guest::defining(&items).build().into()).await;
     let Err(Refusal::CompileLimit { limit }) = refusal else {
         panic!("{refusal:?}")
     };
@@ -328,19 +288,7 @@ async fn a_compile_that_needs_too_much_memory_ends() {
             "(func (param i32) (result i32) (i32.mul (local.get 0) (i32.const {name})))"
         ));
     }
-    let refusal = house
-        .plugins
-        .inspect(
-            None,
-            Guest {
-                items: &items,
-                transform: SKIP,
-                ..Guest::default()
-            }
-            .build()
-            .into(),
-        )
-        .await;
+    let refusal = house.plugins.inspect(None, Guest::defining(&items).build().into()).await;
     let Err(Refusal::CompileLimit { limit }) = refusal else {
         panic!("{refusal:?}")
     };

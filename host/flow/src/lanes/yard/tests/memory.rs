@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::lanes::loads::Load;
-use crate::lanes::work::place_bytes;
 
 const MIB: usize = 1024 * 1024;
 
@@ -77,9 +76,7 @@ fn organizations_that_hold_all_that_they_may_leave_something_for_the_next() {
 
 #[test]
 fn a_read_that_waits_for_memory_is_woken_when_there_is_some() {
-    let mut limits = limits();
-    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
-    let mut yard = Yard::new(limits, 1000);
+    let mut yard = Yard::new(memory_for_two(), 1000);
     let mut after = After::default();
     serve(&mut yard, 1, 1);
     while yard.take_load().is_some() {}
@@ -100,9 +97,7 @@ fn a_read_that_waits_for_memory_is_woken_when_there_is_some() {
 /// Memory that one lane has given up is offered to it, however many others wait that can not have it.
 #[test]
 fn a_lane_finds_its_own_memory_again() {
-    let mut limits = limits();
-    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
-    let mut yard = Yard::new(limits, 1000);
+    let mut yard = Yard::new(memory_for_two(), 1000);
     let mut after = After::default();
     let mut wait = |yard: &mut Yard, key: i64| {
         serve(yard, key, key);
@@ -207,9 +202,7 @@ fn what_is_held_is_asked_for_again() {
 /// However many of those that waited want nothing any more, the next one that does is found.
 #[test]
 fn lanes_that_want_nothing_cost_no_turn() {
-    let mut limits = limits();
-    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
-    let mut yard = Yard::new(limits, 1000);
+    let mut yard = Yard::new(memory_for_two(), 1000);
     let mut after = After::default();
     for lane in 1..=20 {
         serve(&mut yard, lane, 1);

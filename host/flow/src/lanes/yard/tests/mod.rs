@@ -17,13 +17,20 @@ use hookmill_store::{Accepted, Committed, DeliveryRef, RunRef};
 
 use super::*;
 use crate::lanes::window::Pace;
-use crate::lanes::work::{Sending, Stage};
+use crate::lanes::work::{Sending, Stage, place_bytes};
 
 fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.delivery.in_flight_max_per_target = 2;
     limits.delivery.in_flight_max_per_organization = 3;
     limits.delivery.in_flight_max = 5;
+    limits
+}
+
+/// The same, with memory for two events of a thousand bytes for each organization.
+fn memory_for_two() -> Limits {
+    let mut limits = limits();
+    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
     limits
 }
 

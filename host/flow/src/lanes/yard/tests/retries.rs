@@ -4,7 +4,7 @@ use super::*;
 use hookmill_store::WindowMax;
 
 use crate::lanes::loads::Load;
-use crate::lanes::work::{Run, place_bytes};
+use crate::lanes::work::Run;
 
 const LANE: IntegrationKey = IntegrationKey(1);
 const OWNER: OrganizationKey = OrganizationKey(1);
@@ -25,9 +25,7 @@ fn loads(yard: &mut Yard) -> Vec<Load> {
 /// A lane whose queue can not be read for want of memory reads what is due first, when there is some.
 #[test]
 fn what_is_due_goes_before_the_queue() {
-    let mut limits = limits();
-    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
-    let mut yard = served(limits);
+    let mut yard = served(memory_for_two());
     let place = yard.gives_place(OWNER, &pinned(1), 1000, &mut 0);
     assert!(place);
     yard.committed(accepted_with(1, 1, &[1], place, 1000));
@@ -127,9 +125,7 @@ fn the_lane_of_a_deleted_integration_goes() {
 /// A hold that comes while what is due waits for memory does not make it forgotten.
 #[test]
 fn what_is_due_and_waits_for_memory_outlasts_a_hold() {
-    let mut limits = limits();
-    limits.intake.payload_memory_bytes_max_per_organization = 2 * place_bytes(1000);
-    let mut yard = served(limits);
+    let mut yard = served(memory_for_two());
     assert!(yard.gives_place(OWNER, &pinned(1), 1000, &mut 0));
     yard.committed(accepted_with(1, 1, &[1], true, 1000));
     yard.set_due(LANE, Time::from_millis(10));
