@@ -119,7 +119,6 @@ async fn a_minimum_over_the_limit_is_refused_at_upload() {
             .plugins
             .inspect(
                 None,
-                None,
                 Guest {
                     pages,
                     transform: SKIP,
