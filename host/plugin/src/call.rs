@@ -100,9 +100,7 @@ pub(crate) async fn answer(
         targets: call.targets,
         config: call.config,
     };
-    let transform = ready.transform.function(store, instance)?;
-    let (answer,) = transform.call_async(store, (event, integration)).await?;
-    Ok(answer)
+    ready.transform.call(store, instance, event, integration).await
 }
 
 /// Makes an instance, lets `work` use it, and tells how that ended. The wait for a slot stands before, and counts for nothing.

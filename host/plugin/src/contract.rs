@@ -3,6 +3,9 @@
 //! A component is looked at export by export, so that one which also offers a configuration, or anything else, is judged by each alone.
 //! What the guest answers is counted here against the limits of output; whether a request is allowed is not judged here.
 
+#[cfg(test)]
+pub(crate) mod older;
+
 use bytes::Bytes;
 use hookmill_domain::limits::PluginLimits;
 use hookmill_domain::outcome::{Body, GuestRequest, Method, Outcome, REASON_BYTES_MAX, cut};
@@ -17,11 +20,15 @@ pub(crate) const TRANSFORMER: &str = "hookmill:plugin/transformer";
 /// The interface that the host offers for log lines.
 pub(crate) const LOG: &str = "hookmill:plugin/log@1.0.0";
 /// The contract versions that this host speaks, one for each major.
-pub(crate) const VERSIONS: [ContractVersion; 1] = [ContractVersion {
-    major: 1,
-    minor: 0,
-    patch: 0,
-}];
+pub(crate) const VERSIONS: &[ContractVersion] = &[
+    #[cfg(test)]
+    older::VERSION,
+    ContractVersion {
+        major: 1,
+        minor: 0,
+        patch: 0,
+    },
+];
 
 /// A released version of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,26 +137,62 @@ pub(crate) mod wire {
     }
 }
 
-/// `transform` of a component that exports it.
+/// `transform` of a component that exports it, in the highest major that this host speaks. Whatever the major is, it is given the present
+/// one's records and answers by them: an older one's are converted here and nowhere else.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Transform(ComponentExportIndex);
+pub(crate) enum Transform {
+    /// 1.x.
+    One(ComponentExportIndex),
+    /// A test's own.
+    #[cfg(test)]
+    Older(ComponentExportIndex),
+}
 
 /// `schema` of a component that exports it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Schema(ComponentExportIndex);
 
+type TransformOne<'a> = TypedFunc<(wire::Event<'a>, wire::Integration<'a>), (wire::Outcome,)>;
+
 impl Transform {
     pub(crate) fn of(component: &Component) -> Option<Transform> {
-        export(component, &format!("{TRANSFORMER}@1.0.0"), "transform").map(Transform)
+        let of = |version: &str| export(component, &format!("{TRANSFORMER}@{version}"), "transform");
+        let found = of("1.0.0").map(Transform::One);
+        #[cfg(test)]
+        let found = found.or_else(|| of(&older::VERSION.to_string()).map(Transform::Older));
+        found
     }
 
-    /// The function in an instance. An error says how its shape differs from the contract.
-    pub(crate) fn function(
-        &self,
+    /// Whether an instance's function is as the contract has it. An error says how it differs.
+    pub(crate) fn fits(self, store: &mut Store<Sandbox>, instance: &Instance) -> wasmtime::Result<()> {
+        match self {
+            Transform::One(index) => instance.get_typed_func(store, index).map(|_: TransformOne<'_>| ()),
+            #[cfg(test)]
+            Transform::Older(index) => older::function(index, store, instance).map(drop),
+        }
+    }
+
+    /// Asks an instance for its answer.
+    pub(crate) async fn call(
+        self,
         store: &mut Store<Sandbox>,
         instance: &Instance,
-    ) -> wasmtime::Result<TypedFunc<(wire::Event<'_>, wire::Integration<'_>), (wire::Outcome,)>> {
-        instance.get_typed_func(store, self.0)
+        event: wire::Event<'_>,
+        integration: wire::Integration<'_>,
+    ) -> wasmtime::Result<wire::Outcome> {
+        match self {
+            Transform::One(index) => {
+                let transform: TransformOne<'_> = instance.get_typed_func(&mut *store, index)?;
+                let (answer,) = transform.call_async(store, (event, integration)).await?;
+                Ok(answer)
+            }
+            #[cfg(test)]
+            Transform::Older(index) => {
+                let transform = older::function(index, store, instance)?;
+                let (answer,) = transform.call_async(store, (older::event(event),)).await?;
+                Ok(older::outcome(answer))
+            }
+        }
     }
 }
 

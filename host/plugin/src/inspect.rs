@@ -159,10 +159,7 @@ async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<Strin
         seed: [0; 32],
     };
     // Names were checked, shapes show now.
-    let (fits, facts) = in_fresh_instance(ready, &setting, async |store, instance| {
-        Ok(ready.transform.function(store, &instance).map(drop))
-    })
-    .await;
+    let (fits, facts) = in_fresh_instance(ready, &setting, async |store, instance| Ok(ready.transform.fits(store, &instance))).await;
     fits.map_err(|fault| Refusal::Faulty {
         stage: Stage::Instantiation,
         fault,

@@ -25,5 +25,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
             Ok(log.within_limits()?)
         })?;
     }
+    #[cfg(test)]
+    crate::contract::older::link(&mut linker)?;
     Ok(linker)
 }

@@ -135,7 +135,10 @@ fn contract(exports: &[String]) -> Result<ContractVersion, Refusal> {
 }
 
 fn is_offered(name: &str) -> bool {
-    OFFERED.iter().any(|(interface, track)| {
+    let offered = OFFERED.iter();
+    #[cfg(test)]
+    let offered = offered.chain(&crate::contract::older::OFFERED);
+    { offered }.any(|(interface, track)| {
         version_of(name, interface)
             .and_then(|version| version.strip_prefix(track))
             .is_some_and(|rest| rest.starts_with('.'))

@@ -263,7 +263,7 @@ impl LoadError {
 }
 
 fn known() -> String {
-    VERSIONS.map(|version| version.to_string()).join(", ")
+    VERSIONS.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn list(names: &[String]) -> String {
