@@ -36,16 +36,21 @@ struct Component {
     name: PluginName,
     bytes: Bytes,
     digest: Digest,
+    /// The name of what is written in its place where others have it and this owner has not.
+    decoy: Digest,
     /// It is a part of the host, and goes onto the disk whatever is left of that.
     built_in: bool,
 }
 
 impl Component {
     fn new(owner: Option<OrganizationKey>, name: PluginName, bytes: Bytes, built_in: bool) -> Component {
+        let digest = Digest::of(&bytes);
+        let owned_by = owner.map_or(0, |owner| owner.0);
         Component {
             owner,
             name,
-            digest: Digest::of(&bytes),
+            digest,
+            decoy: Digest::of(&[digest.as_bytes(), owned_by.to_le_bytes().as_slice()].concat()),
             bytes,
             built_in,
         }
@@ -69,9 +74,10 @@ impl River {
         let Component { owner, name, digest, .. } = &component;
         let _turn = self.inner.uploads.turn(*owner).ok_or(ChangeError::Busy)?;
         let plugins = &self.inner.plugins;
-        let inspected = match self.inner.store.plugin_with_digest(*owner, name.clone(), *digest).await? {
-            Some(_) => plugins.inspect_again(*owner, component.bytes.clone()).await,
-            None => {
+        let had = self.inner.store.plugin_with_digest(*owner, name.clone(), *digest).await?.is_some();
+        let inspected = match had {
+            true => plugins.inspect_again(*owner, component.bytes.clone()).await,
+            false => {
                 self.may_add(&component).await?;
                 plugins.inspect(*owner, component.bytes.clone()).await
             }
@@ -86,14 +92,15 @@ impl River {
             activate: Activate::No,
         };
         let report = Report::new(found, &self.inner.limits.plugin);
-        match self.add_version(&component, version, activate, report).await {
-            Ok(upload) => Ok(upload),
-            Err(failure) => {
-                // What was stored of it belongs to nobody.
-                self.bring(Chore::Leave(*digest)).await;
-                Err(failure)
-            }
+        let added = self.add_version(&component, had, version, activate, report).await;
+        if added.is_err() {
+            // What was stored of it belongs to nobody.
+            self.bring(Chore::Leave(*digest)).await;
         }
+        if added.is_err() || !had {
+            self.bring(Chore::Leave(component.decoy)).await;
+        }
+        added
     }
 
     /// Whether there is room for one more version: asked before work is done for it. Its commit asks again.
@@ -114,6 +121,7 @@ impl River {
     async fn add_version(
         &self,
         component: &Component,
+        had: bool,
         mut version: NewVersion,
         activate: bool,
         report: Report,
@@ -130,8 +138,9 @@ impl River {
                     Fit::Unfit(unfit) => not_activated = Some(unfit),
                 }
             }
+            let decoy = (!had).then_some(component.decoy);
             store
-                .put_component(component.digest, component.bytes.clone(), component.built_in)
+                .put_component(component.digest, component.bytes.clone(), decoy, component.built_in)
                 .await?;
             match store.add_plugin_version(owner, version.clone(), max, self.now()).await? {
                 Uploaded::Done { version, new, waiting } => {

@@ -20,6 +20,8 @@ const PIECE_BYTES: usize = 512 * 1024;
 const LOOKED_AT_ONCE: usize = 500;
 /// Pieces that are removed in one commit.
 const REMOVED_AT_ONCE: usize = 4;
+/// In place of its length: a component's pieces are being removed.
+const LEAVING: i64 = -1;
 
 /// How many bytes a component has; `None` if it is not stored whole.
 pub(crate) fn stored_bytes(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<usize>> {
@@ -89,10 +91,16 @@ impl Store {
     /// Stores a component's bytes, if they are not there. Large ones take several commits. While the same bytes are being removed it may be
     /// that they are not there in the end: a version that is added then says so. Unless it is `built_in`, it leaves free on the disk what is to
     /// be kept free, and may leave some pieces behind when there is no more.
-    pub async fn put_component(&self, digest: Digest, bytes: Bytes, built_in: bool) -> Result<(), StoreError> {
-        if self.read(move |connection| stored_bytes(connection, digest)).await?.is_some() {
-            return Ok(());
-        }
+    ///
+    /// Bytes that are there already take no time, and whoever did not have them is not to learn that others have: with a `decoy` as much is
+    /// written under its name, to be removed.
+    pub async fn put_component(&self, digest: Digest, bytes: Bytes, decoy: Option<Digest>, built_in: bool) -> Result<(), StoreError> {
+        let is_there = self.read(move |connection| stored_bytes(connection, digest)).await?.is_some();
+        let (name, length) = match (is_there, decoy) {
+            (false, _) => (digest, i64::try_from(bytes.len()).unwrap_or(i64::MAX)),
+            (true, Some(decoy)) => (decoy, LEAVING),
+            (true, None) => return Ok(()),
+        };
         for (number, start) in (0..bytes.len()).step_by(PIECE_BYTES).enumerate() {
             if !built_in && !self.has_room() {
                 return Err(StoreError::NoRoom);
@@ -102,20 +110,20 @@ impl Store {
                 // Two uploads of the same bytes write the same pieces.
                 desk.connection
                     .prepare_cached("INSERT OR IGNORE INTO component_piece (digest, number, piece) VALUES (?1, ?2, ?3)")?
-                    .execute(params![digest.as_bytes(), number, &piece[..]])?;
+                    .execute(params![name.as_bytes(), number, &piece[..]])?;
                 Ok(())
             })
             .await?;
         }
-        let length = bytes.len();
+        let bytes = bytes.len();
         self.write(move |desk| {
             desk.connection
                 .prepare_cached(
                     "INSERT INTO component (digest, bytes)
-                     SELECT ?1, ?2 WHERE (SELECT sum(length(piece)) FROM component_piece WHERE digest = ?1) = ?2
+                     SELECT ?1, ?2 WHERE (SELECT sum(length(piece)) FROM component_piece WHERE digest = ?1) = ?3
                      ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes",
                 )?
-                .execute(params![digest.as_bytes(), length])?;
+                .execute(params![name.as_bytes(), length, bytes])?;
             Ok(())
         })
         .await
@@ -194,5 +202,43 @@ impl Store {
             Ok((leaving, last))
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::open;
+
+    async fn pieces(store: &Store, digest: Digest) -> u32 {
+        let counted = store.read(move |connection| {
+            let count = "SELECT count(*) FROM component_piece WHERE digest = ?1";
+            connection.query_row(count, [digest.as_bytes()], |row| row.get(0))
+        });
+        counted.await.expect("it reads")
+    }
+
+    /// How long an upload takes would tell that others have the same bytes.
+    #[tokio::test]
+    async fn as_much_is_written_where_others_have_the_same_bytes() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let store = open(folder.path());
+        let bytes = Bytes::from(vec![7; 3 * PIECE_BYTES]);
+        let (digest, first, second) = (Digest::of(&bytes), Digest::of(b"first"), Digest::of(b"second"));
+        let put = |decoy| store.put_component(digest, bytes.clone(), decoy, false);
+        put(Some(first)).await.expect("it writes");
+        assert_eq!((pieces(&store, digest).await, pieces(&store, first).await), (3, 0));
+        put(None).await.expect("there is nothing to write");
+        put(Some(second)).await.expect("it writes");
+        assert_eq!((pieces(&store, digest).await, pieces(&store, second).await), (3, 3));
+
+        // Nobody finds it, and it goes.
+        assert!(store.component(second).await.expect("it reads").is_none());
+        let (leaving, _) = store.leaving_components(None).await.expect("it reads");
+        assert!(leaving.contains(&second));
+        assert!(store.leave_component(second).await.expect("it writes"));
+        while store.remove_component_some(second).await.expect("it writes") {}
+        assert_eq!((pieces(&store, digest).await, pieces(&store, second).await), (3, 0));
+        store.close().await;
     }
 }

@@ -188,7 +188,7 @@ async fn bytes_that_are_being_removed_are_gone_or_there_again() {
             .expect("it writes")
     };
     assert!(matches!(add().await, Uploaded::NoComponent));
-    store.put_component(digest, large.clone(), false).await.expect("stored");
+    store.put_component(digest, large.clone(), None, false).await.expect("stored");
     assert!(matches!(add().await, Uploaded::Done { new: true, .. }));
     assert_eq!(store.component(digest).await.expect("it reads"), Some(large.clone()));
 
@@ -204,7 +204,7 @@ async fn bytes_that_are_being_removed_are_gone_or_there_again() {
     );
     // Uploaded again under way: what was removed is there again, and nothing of it is removed any more.
     assert!(store.remove_component_some(digest).await.expect("it writes"), "there is more");
-    store.put_component(digest, large.clone(), false).await.expect("stored");
+    store.put_component(digest, large.clone(), None, false).await.expect("stored");
     assert!(!store.remove_component_some(digest).await.expect("it writes"));
     assert_eq!(store.component(digest).await.expect("it reads"), Some(large));
     assert!(matches!(add().await, Uploaded::Done { new: true, version, .. } if version.version == 3));

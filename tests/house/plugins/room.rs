@@ -155,7 +155,11 @@ async fn a_start_removes_what_cut_off_uploads_left() {
     for byte in [1, 2] {
         // Of more pieces than are removed at once.
         let large = Bytes::from(vec![byte; 6 * 512 * 1024 + 1]);
-        river.store().put_component(Digest::of(&large), large, false).await.expect("stored");
+        river
+            .store()
+            .put_component(Digest::of(&large), large, None, false)
+            .await
+            .expect("stored");
     }
     close(river).await;
     assert_eq!(left_behind(folder.path()), 2);

@@ -21,7 +21,7 @@ fn now() -> Time {
 async fn upload(store: &Store, owner: OrganizationKey, name: &PluginName, bytes: &'static [u8]) {
     let digest = Digest::of(bytes);
     store
-        .put_component(digest, Bytes::from_static(bytes), false)
+        .put_component(digest, Bytes::from_static(bytes), None, false)
         .await
         .expect("it writes");
     let new = NewVersion {
