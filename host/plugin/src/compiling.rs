@@ -102,13 +102,11 @@ impl Compiler {
         self.compiles.turn(party, lane).await.ok_or(Refusal::Busy)
     }
 
-    /// Compiles a component and keeps its artifact, for which others go where there is no room.
-    pub(crate) async fn compile(&self, turn: Turn, component: Digest, bytes: Bytes, artifacts: &Arc<Artifacts>) -> Result<(), Refusal> {
+    /// Compiles a component, in a turn, and keeps its artifact, for which others go where there is no room.
+    pub(crate) async fn compile(&self, _turn: &Turn, component: Digest, bytes: Bytes, artifacts: &Arc<Artifacts>) -> Result<(), Refusal> {
         self.make(component, bytes, &self.compile, artifacts).await?;
         let artifacts = Arc::clone(artifacts);
-        blocking(move || artifacts.make_room(&component)).await.map_err(host)?;
-        drop(turn);
-        Ok(())
+        blocking(move || artifacts.make_room(&component)).await.map_err(host)
     }
 
     /// Compiles a component that nobody waits for. `None`: it was given up for one that somebody waits for.

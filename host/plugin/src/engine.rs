@@ -97,8 +97,8 @@ impl Size {
             core_instances_per_component: 8,
             memories_per_component: 1,
             tables_per_component: 4,
-            table_elements: 20_000,
-            component_instance_bytes: 256 * 1024,
+            table_elements: 4_000,
+            component_instance_bytes: 128 * 1024,
         }
     }
 

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use crate::Room;
 use crate::artifacts::Verified;
+use crate::aside::aside;
 use crate::call::{Setting, in_fresh_instance};
 use crate::compiling::{blocking, host};
 use crate::contract::{ContractVersion, Schema, Transform};
@@ -71,8 +72,8 @@ pub(crate) enum Known {
     Yes,
 }
 
-/// Inspects an upload.
-pub(crate) async fn inspect(room: &Room, party: Party, bytes: Bytes, known: Known) -> Result<Inspection, Refusal> {
+/// Inspects an upload, in one turn for all of it: its start and its schema are guest's code, too.
+pub(crate) async fn inspect(room: &Arc<Room>, party: Party, bytes: Bytes, known: Known) -> Result<Inspection, Refusal> {
     let component_bytes = bytes.len() as u64;
     let bytes_max = room.limits.component_bytes_max;
     if component_bytes > bytes_max {
@@ -87,20 +88,37 @@ pub(crate) async fn inspect(room: &Room, party: Party, bytes: Bytes, known: Know
     };
     let (digest, prescan) = scanned.map_err(host)?;
     let prescan = prescan?;
+    let begun = Instant::now();
+    let turn = room.compiler.turn(party, Lane::Upload).await?;
     let artifacts = Arc::clone(&room.artifacts);
+    let compile = || async {
+        room.compiler.compile(&turn, digest, bytes.clone(), &room.artifacts).await?;
+        Ok(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX))
+    };
     let is_there = blocking(move || artifacts.has(&digest));
-    let (was_there, compile_ms) = match known {
+    let (was_there, mut compile_ms) = match known {
         Known::Yes => match is_there.await.map_err(host)? {
             true => (true, None),
-            false => (false, Some(compile(room, party, digest, bytes).await?)),
+            false => (false, Some(compile().await?)),
         },
         // Beside it and not before it: else reading it would tell by its time that it is there.
         Known::No => {
-            let (is_there, compile_ms) = tokio::join!(is_there, compile(room, party, digest, bytes));
+            let (is_there, compile_ms) = tokio::join!(is_there, compile());
             (is_there.map_err(host)?, Some(compile_ms?))
         }
     };
-    let tried = try_out(room, digest).await.map_err(|refusal| refusal.of_contract(prescan.contract));
+    let try_out = || {
+        let room = Arc::clone(room);
+        aside("inspection", async move { try_out(&room, digest).await })
+    };
+    let mut tried = try_out().await.map_err(host)?;
+    // What was there may be another compiler's, or too much for this host: its own tells.
+    if compile_ms.is_none() && !matches!(tried, Ok(_) | Err(Refusal::Host(_))) {
+        compile_ms = Some(compile().await?);
+        tried = try_out().await.map_err(host)?;
+    }
+    let tried = tried.map_err(|refusal| refusal.of_contract(prescan.contract));
+    drop(turn);
     if tried.is_err() && !was_there {
         let artifacts = Arc::clone(&room.artifacts);
         blocking(move || artifacts.discard(&digest)).await.map_err(host)?;
@@ -120,14 +138,6 @@ pub(crate) async fn inspect(room: &Room, party: Party, bytes: Bytes, known: Know
         compile_ms,
         needs,
     })
-}
-
-/// Compiles it. Answers how many milliseconds that took.
-async fn compile(room: &Room, party: Party, digest: Digest, bytes: Bytes) -> Result<u64, Refusal> {
-    let begun = Instant::now();
-    let turn = room.compiler.turn(party, Lane::Upload).await?;
-    room.compiler.compile(turn, digest, bytes, &room.artifacts).await?;
-    Ok(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX))
 }
 
 fn needs(room: &Room, ready: &Ready, memory_bytes: u64) -> Needs {

@@ -23,6 +23,7 @@
 
 mod ahead;
 mod artifacts;
+mod aside;
 mod call;
 mod child;
 mod compiling;
@@ -71,7 +72,7 @@ pub use refusal::{CompileLimit, LimitName, LoadError, Refusal, Stage};
 pub use report::{Allowed, NeedsTold, Report};
 pub use settings::{OpenError, Settings};
 
-use artifacts::Artifacts;
+use artifacts::{Artifacts, MadeAnew};
 use compiling::Compiler;
 use engine::Tiers;
 use inspect::Known;
@@ -91,6 +92,7 @@ struct Room {
     artifacts: Arc<Artifacts>,
     compiler: Compiler,
     loaded: Arc<Loaded>,
+    made_anew: MadeAnew,
 }
 
 /// A configuration that its plugin's schema does not allow.
@@ -145,6 +147,7 @@ impl Plugins {
             tiers,
             ticker,
             artifacts: Arc::new(artifacts),
+            made_anew: MadeAnew::default(),
         })))
     }
 
@@ -176,13 +179,18 @@ impl Plugins {
         let refused = |refusal: Refusal| LoadError::Refused(Arc::new(refusal));
         room.loaded
             .get_or_load(digest, async || {
-                if let Some(component) = inspect::from_disk(room, digest).await.map_err(refused)? {
-                    return Ok(component);
+                match inspect::from_disk(room, digest).await {
+                    Ok(Some(component)) => return Ok(component),
+                    Ok(None) => {}
+                    Err(Refusal::Host(failure)) => return Err(refused(Refusal::Host(failure))),
+                    // The bytes are those that were kept, and no engine takes them: they may be another compiler's.
+                    Err(refusal) if !room.made_anew.is_new(digest) => return Err(refused(refusal)),
+                    Err(_) => {}
                 }
                 let turn = room.compiler.turn(organization, Lane::Load).await.map_err(refused)?;
                 // Not before: components are large, and many may wait.
                 let bytes = ahead::fetched(digest, fetch).await?;
-                let compiled = room.compiler.compile(turn, digest, bytes, &room.artifacts).await;
+                let compiled = room.compiler.compile(&turn, digest, bytes, &room.artifacts).await;
                 compiled.map_err(refused)?;
                 let component = inspect::from_disk(room, digest).await.map_err(refused)?;
                 component.ok_or_else(|| refused(compiling::host(std::io::Error::other("the artifact is gone"))))

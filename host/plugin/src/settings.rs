@@ -31,7 +31,7 @@ pub struct Settings {
     pub threads: u32,
 }
 
-/// Calls beside those of the threads: dry runs, backtests, and questions for a schema.
+/// Calls beside those of the threads: dry runs and backtests. Uploads are called by as many as compile.
 const SIDE_CALLS: u32 = 8;
 
 impl Settings {
@@ -63,6 +63,7 @@ impl Settings {
         self.threads
             .saturating_mul(self.limits.calls_at_once_per_thread)
             .saturating_add(SIDE_CALLS)
+            .saturating_add(u32::try_from(self.compiles_at_once).unwrap_or(u32::MAX))
     }
 }
 

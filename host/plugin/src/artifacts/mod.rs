@@ -14,6 +14,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -136,6 +137,25 @@ impl Artifacts {
 
     fn lock_bytes(&self) -> MutexGuard<'_, Option<u64>> {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Components whose artifact was sound and was taken by no engine, and which are compiled once more for it. Of a component that needs more than
+/// this host gives, every event would have it compiled.
+#[derive(Debug, Default)]
+pub(crate) struct MadeAnew(Mutex<HashSet<Digest>>);
+
+impl MadeAnew {
+    /// So many are remembered; then all are forgotten.
+    const COUNT_MAX: usize = 1024;
+
+    /// Whether it is the first time for that component. It is remembered.
+    pub(crate) fn is_new(&self, component: Digest) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MadeAnew::COUNT_MAX {
+            known.clear();
+        }
+        known.insert(component)
     }
 }
 

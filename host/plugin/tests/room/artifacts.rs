@@ -127,6 +127,33 @@ async fn a_failure_is_shared_by_those_who_waited_and_forgotten() {
         .expect("it can be had now");
 }
 
+/// As a disk full of another host's files has it: the digest beside it is right, and the code is nobody's.
+#[tokio::test]
+async fn an_artifact_that_no_engine_takes_is_made_anew() {
+    let house = House::new();
+    let bytes = Bytes::from(Guest::of(SKIP).build());
+    let digest = *house.upload(bytes.to_vec()).await.digest();
+    let artifact = artifact(&house);
+    let replace = || {
+        let rubbish = b"\x7fELF, and nothing that an engine takes";
+        fs::remove_file(&artifact).expect("removed");
+        fs::write(&artifact, rubbish).expect("written");
+        fs::write(artifact.with_extension("sha256"), format!("{}\n", Digest::of(rubbish))).expect("written");
+    };
+    replace();
+    let loading = open(house.dir.path().join("artifacts"), PluginLimits::default());
+    let component = loading.load(None, digest, async || io::Result::Ok(bytes.clone())).await;
+    let component = component.expect("compiled anew");
+    assert!(loading.transform(&component, &an_event()).await.outcome.is_ok());
+
+    replace();
+    let inspecting = open(house.dir.path().join("artifacts"), PluginLimits::default());
+    let inspection = inspecting.inspect_again(None, bytes.clone()).await.expect("compiled anew");
+    assert!(inspection.compile_ms.is_some());
+    let inspection = inspecting.inspect_again(None, bytes).await.expect("it is there");
+    assert_eq!(inspection.compile_ms, None);
+}
+
 #[tokio::test]
 async fn one_who_gives_up_leaves_the_turn_to_the_next() {
     let house = House::new();
