@@ -57,8 +57,14 @@ impl From<Output> for Said {
 
 /// `hookmill plugin` with these arguments, without what the surroundings say of hosts and limits.
 fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
-    let mut command = Command::new(hookmill());
+    let mut command = undisturbed(hookmill());
     command.arg("plugin").args(arguments);
+    command
+}
+
+/// A program that may call `hookmill`, without what the surroundings say of hosts and limits.
+fn undisturbed(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     command
         .env_remove("HOOKMILL_URL")
         .env_remove("HOOKMILL_KEY")

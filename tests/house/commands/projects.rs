@@ -1,11 +1,13 @@
 //! `hookmill plugin new` and `build`: projects as a stranger gets them, from an empty folder to requests.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{Files, Said, command, plugin};
+use super::{Files, Said, command, plugin, undisturbed};
+use crate::parts::hookmill;
 use crate::parts::host::text;
 
 const DOCUMENT: &str = "5e7a0daf255bf93741177061";
@@ -61,6 +63,20 @@ fn runs(files: &Files, folder: &Path) -> Value {
     told
 }
 
+/// Runs a project's own test as its author does: in its folder, with `hookmill` on the path.
+fn tested(folder: &Path, test: &str) -> Said {
+    let programs = Files::new();
+    // The binary under test may be called otherwise.
+    let binary = std::path::absolute(hookmill()).expect("a path");
+    symlink(binary, programs.path().join("hookmill")).expect("a temporary folder takes links");
+    let path = std::env::var_os("PATH").expect("the languages' tools are on it");
+    let path = std::env::join_paths([programs.path().into()].into_iter().chain(std::env::split_paths(&path)));
+    let mut words = test.split(' ');
+    let mut command = undisturbed(words.next().expect("a program"));
+    command.args(words).current_dir(folder).env("PATH", path.expect("no colons"));
+    command.stdin(Stdio::null()).output().expect("it starts").into()
+}
+
 #[test]
 fn a_new_rust_project_builds_and_its_test_passes() {
     let files = Files::new();
@@ -83,11 +99,11 @@ fn a_new_rust_project_builds_and_its_test_passes() {
 }
 
 #[test]
-fn a_new_javascript_project_builds_and_what_it_names_later_is_installed() {
+fn a_new_javascript_project_passes_its_test_and_what_it_names_later_is_installed() {
     let files = Files::new();
     let folder = made(&files, "js");
-    let told = runs(&files, &folder);
-    assert_eq!(told["log"], json!(["info: total 152.11"]));
+    let said = tested(&folder, "npm test");
+    assert!(said.expect(0).contains("pass 2\n"), "{said:?}");
 
     let mine = folder.join("of-mine");
     std::fs::create_dir(&mine).expect("a new folder");
@@ -107,19 +123,21 @@ fn a_new_javascript_project_builds_and_what_it_names_later_is_installed() {
 }
 
 #[test]
-fn a_new_python_project_builds_and_what_it_names_later_is_installed() {
+fn a_new_python_project_passes_its_test_and_what_it_names_later_is_installed() {
     let files = Files::new();
     let folder = made(&files, "python");
     let main = folder.join("app.py");
     change(&main, "import json\n", "import json\nfrom of_mine import twice\n");
-    change(&main, "\"total\", total", "\"twice\", twice(21)");
+    change(&main, "\"total\": total", "\"total\": twice(total / 2)");
     // Its tools are installed, and the package is not.
     built(&folder, &files.path().join("none.wasm")).expect(1);
     wheel(&folder);
     let requirements = folder.join("requirements.txt");
     let tools = std::fs::read_to_string(&requirements).expect("it is there");
     std::fs::write(&requirements, format!("{tools}./of_mine-1.0-py3-none-any.whl\n")).expect("written");
-    assert_eq!(runs(&files, &folder)["log"], json!(["stdout: twice 42"]));
+    let said = tested(&folder, "python3 -m unittest");
+    said.expect(0);
+    assert!(said.err.contains("Ran 2 tests"), "{said:?}");
 
     // What is named no more is there no more.
     std::fs::write(&requirements, tools).expect("written");
@@ -160,11 +178,19 @@ fn wheel(folder: &Path) {
 }
 
 #[test]
-fn a_new_c_project_builds() {
+fn a_new_c_project_builds_and_its_test_passes_while_it_is_right() {
     let files = Files::new();
     let folder = made(&files, "c");
     let told = runs(&files, &folder);
     assert_eq!(told["log"], json!(["stdout: total 152.11"]));
+    let said = tested(&folder, "sh test.sh");
+    assert_eq!(said.expect(0).matches(": ok: ").count(), 4, "{said:?}");
+
+    change(&folder.join("plugin.c"), "TEXT(id), TEXT(total)", "TEXT(id), TEXT(id)");
+    let said = tested(&folder, "sh test.sh");
+    assert_eq!(said.expect(1).matches(": ok: ").count(), 3, "{said:?}");
+    let came = format!(r#"\"total\": \"{DOCUMENT}\"}}"#);
+    assert!(said.err.contains("FAILED") && said.err.contains(&came), "{said:?}");
 }
 
 #[test]

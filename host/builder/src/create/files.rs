@@ -48,6 +48,7 @@ const JS: Files = templates! { "js":
     "package.json" from "package.json",
     "plugin.js" from "plugin.js",
     "hookmill.js" from "hookmill.js",
+    "plugin.test.js" from "plugin.test.js",
     "README.md" from "README.md",
 };
 
@@ -56,6 +57,7 @@ const PYTHON: Files = templates! { "python":
     "requirements.txt" from "requirements.txt",
     "app.py" from "app.py",
     "hookmill.py" from "hookmill.py",
+    "test_app.py" from "test_app.py",
     "README.md" from "README.md",
 };
 
@@ -64,6 +66,7 @@ const C: Files = templates! { "c":
     "plugin.c" from "plugin.c",
     "hookmill.c" from "hookmill.c",
     "hookmill.h" from "hookmill.h",
+    "test.sh" from "test.sh",
     "README.md" from "README.md",
 };
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::screen::{Screen, faint, plain, strong};
 
-/// Makes a project that builds as it stands, with sample events and a page that tells how to go on.
+/// Makes a project that builds as it stands, with a test, sample events and a page that tells how to go on.
 #[derive(Debug, Args)]
 pub(crate) struct New {
     /// The folder, made if it is not there; the plugin is called as it
