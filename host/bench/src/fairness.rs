@@ -108,7 +108,7 @@ async fn play(system: &System, settings: &Settings, folder: &Path) -> Result<Rou
         Ok(Round { quiet_ms, beside_ms })
     };
     let round = measured.await;
-    server.stop().await?;
+    server.leave().await?;
     round
 }
 

@@ -9,7 +9,9 @@ use std::time::SystemTime;
 
 /// How it is measured, and which binary.
 pub(crate) fn method(rounds: u32, events: u32, warm_up: u32, systems: &[System]) -> Result<()> {
-    println!("  method    {rounds} rounds each, in turns; {events} events of {EVENT_BYTES} bytes after {warm_up} to warm up;");
+    println!(
+        "  method    {rounds} rounds each, in turns, and who begins in turns; {events} events of {EVENT_BYTES} bytes after {warm_up} to warm up;"
+    );
     println!("            each round a fresh process and folder; from the first post to the last delivery, all on loopback");
     for system in systems {
         if let System::Hookmill(program) = system {
@@ -43,6 +45,7 @@ pub(crate) fn full(connections: u32, systems: &[System], rounds: &[Vec<Round>]) 
         let cpu_us = |rounds: &[Round]| rounds.iter().map(|round| round.cpu_us).collect::<Vec<f64>>();
         ratios("CPU", "the floor", &cpu_us(floor), &cpu_us(product));
     }
+    calls(rounds);
     let load_cpu_us = spread(rounds.iter().flatten().map(|round| round.load_cpu_us)).median;
     let duplicates: usize = rounds.iter().flatten().map(|round| round.duplicates).sum();
     println!("  load and receiver took {load_cpu_us:.1} µs an event beside it; repeated deliveries: {duplicates}");
@@ -59,6 +62,20 @@ pub(crate) fn slow(per_second: u32, events: u32, systems: &[System], rounds: &[V
             system.name(),
             latencies(rounds),
             median(rounds, |round| round.cpu_us)
+        );
+    }
+    calls(rounds);
+}
+
+/// How long the plugin's calls took, as the host records them with each run.
+fn calls(rounds: &[Vec<Round>]) {
+    let of_product: Vec<[f64; 2]> = rounds.iter().flatten().filter_map(|round| round.call_us).collect();
+    if !of_product.is_empty() {
+        let of_rounds = |at: usize| spread(of_product.iter().map(|call_us| call_us[at])).median;
+        println!(
+            "  a plugin's call inside the host: p50 {:.0} µs, p99 {:.0} µs",
+            of_rounds(0),
+            of_rounds(1)
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::ledger::Ledger;
 use crate::receiver::Receiver;
-use crate::server::{Server, System};
+use crate::server::{Server, System, calls_us};
 use crate::stats::percentile;
 use crate::{load, machine, process, report};
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -60,6 +60,8 @@ pub(crate) struct Round {
     /// Medians and 99th percentiles, in milliseconds, from the post on.
     pub(crate) answer_ms: [f64; 2],
     pub(crate) delivery_ms: [f64; 2],
+    /// The same of the plugin's calls, in microseconds, as the host recorded them; of none where there is no plugin.
+    pub(crate) call_us: Option<[f64; 2]>,
     pub(crate) duplicates: usize,
 }
 
@@ -108,7 +110,12 @@ async fn measure(settings: &Settings) -> Result<()> {
 async fn take_turns(systems: &[System], rounds: u32, warm_up: u32, events: u32, pace: Pace, folder: &Path) -> Result<Vec<Vec<Round>>> {
     let mut taken: Vec<Vec<Round>> = systems.iter().map(|_| Vec::new()).collect();
     for number in 1..=rounds {
-        for (system, taken) in systems.iter().zip(&mut taken) {
+        let mut both: Vec<_> = systems.iter().zip(&mut taken).collect();
+        // Whoever comes second finds the machine as the first left it: they take turns at that, too.
+        if number % 2 == 0 {
+            both.reverse();
+        }
+        for (system, taken) in both {
             let name = system.name();
             let round = play(system, warm_up..warm_up + events, pace, folder).await;
             let round = round.with_context(|| format!("round {number} of {name}"))?;
@@ -136,8 +143,13 @@ async fn play(system: &System, events: Range<u32>, pace: Pace, folder: &Path) ->
         "" => error,
         complaints => anyhow!("{error:#}; the end of its standard error:\n{complaints}"),
     });
-    server.stop().await?;
-    round
+    let folder = server.leave().await?;
+    let mut round = round?;
+    if let System::Hookmill(_) = system {
+        let calls = calls_us(&folder)?;
+        round.call_us = Some([50, 99].map(|per_cent| percentile(&calls, per_cent) as f64));
+    }
+    Ok(round)
 }
 
 async fn count(server: &Server, events: Range<u32>, pace: Pace, ledger: &Arc<Ledger>) -> Result<Round> {
@@ -159,6 +171,7 @@ async fn count(server: &Server, events: Range<u32>, pace: Pace, ledger: &Arc<Led
         memory_mib: server.memory_peak_bytes()? as f64 / 1024.0 / 1024.0,
         answer_ms: both_ms(&account.answers_ns),
         delivery_ms: both_ms(&account.deliveries_ns),
+        call_us: None,
         duplicates: ledger.duplicates(),
     })
 }

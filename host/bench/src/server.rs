@@ -6,6 +6,7 @@ use crate::load::Door;
 use crate::process;
 use crate::wire::Wire;
 use anyhow::{Context, Result, bail, ensure};
+use rusqlite::Connection;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -94,6 +95,12 @@ impl System {
             }
             System::Hookmill(program) => {
                 let mut command = Command::new(program);
+                // What is measured is what the defaults give, whatever this shell sets for a host of its own.
+                for (name, _) in std::env::vars_os() {
+                    if name.to_string_lossy().starts_with("HOOKMILL_") {
+                        command.env_remove(name);
+                    }
+                }
                 command.arg("serve").arg("--data").arg(&data);
                 command.args(["--listen", "127.0.0.1:0", "--allow-network", "loopback"]);
                 command.env("HOOKMILL_OPERATOR_KEY", OPERATOR_KEY);
@@ -138,12 +145,7 @@ impl Server {
         complaints_in(&self.folder)
     }
 
-    /// Ends it: by asking, and by force if it does not listen.
-    pub(crate) async fn stop(self) -> Result<()> {
-        self.leave().await.map(drop)
-    }
-
-    /// The same, and its folder is left to another start.
+    /// Ends it: by asking, and by force if it does not listen. Its folder is left to another start.
     pub(crate) async fn leave(mut self) -> Result<TempDir> {
         let id = rustix::process::Pid::from_raw(i32::try_from(self.process_id)?).context("a process id is not 0")?;
         // It is this process's child and not reaped yet, so the id is still its own.
@@ -154,6 +156,14 @@ impl Server {
         }
         Ok(self.folder)
     }
+}
+
+/// How long the plugin's calls took that a host recorded in this folder, in microseconds, sorted.
+pub(crate) fn calls_us(folder: &TempDir) -> Result<Vec<u64>> {
+    let database = Connection::open(folder.path().join(DATA).join("hookmill.db"))?;
+    let mut list = database.prepare("SELECT run_us FROM outcome WHERE ordinal = 0 AND run_us IS NOT NULL ORDER BY 1")?;
+    let calls = list.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(calls)
 }
 
 /// The last of it, which tells why a process ended.

@@ -23,11 +23,15 @@ pub struct Limits {
 
 /// A limit with which nothing would work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name} must be at least {least}")]
+#[error("limits.{name} must be at {} {bound}", if *is_least { "least" } else { "most" })]
 pub struct BadLimit {
     name: &'static str,
-    least: u64,
+    is_least: bool,
+    bound: u64,
 }
+
+/// The longest time that a limit may name: a year, in milliseconds. The clocks of some systems do not go on for ever.
+const TIME_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1000;
 
 impl Limits {
     /// Whether each limit leaves room to work at all. 0 never means that there is none.
@@ -76,9 +80,25 @@ impl Limits {
             ),
             ("backtest.diff_bytes_max", backtest.diff_bytes_max, KIB),
         ];
-        match least.into_iter().find(|(_, value, least)| value < least) {
-            Some((name, _, least)) => Err(BadLimit { name, least }),
-            None => Ok(()),
+        let most = [
+            ("intake.request_read_timeout_ms", intake.request_read_timeout_ms, TIME_MS_MAX),
+            ("plugin.cpu_ms", plugin.cpu_ms, TIME_MS_MAX),
+            ("plugin.wall_ms", plugin.wall_ms, TIME_MS_MAX),
+            ("plugin.compile_cpu_seconds", plugin.compile_cpu_seconds, TIME_MS_MAX / 1000),
+            ("delivery.connect_timeout_ms", delivery.connect_timeout_ms, TIME_MS_MAX),
+            ("delivery.attempt_timeout_ms_max", delivery.attempt_timeout_ms_max, TIME_MS_MAX),
+            ("delivery.age_ms_max", delivery.age_ms_max, TIME_MS_MAX),
+            ("delivery.retry_after_ms_max", delivery.retry_after_ms_max, TIME_MS_MAX),
+            ("delivery.shutdown_grace_ms", delivery.shutdown_grace_ms, TIME_MS_MAX),
+            ("backtest.time_ms_max", backtest.time_ms_max, TIME_MS_MAX),
+        ];
+        let bad = |is_least, (name, _, bound)| BadLimit { name, is_least, bound };
+        let too_small = least.into_iter().find(|(_, value, least)| value < least);
+        let too_large = most.into_iter().find(|(_, value, most)| value > most);
+        match (too_small, too_large) {
+            (Some(limit), _) => Err(bad(true, limit)),
+            (None, Some(limit)) => Err(bad(false, limit)),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod environment;
 mod refused;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -145,6 +146,11 @@ pub(crate) fn load(file: Option<PathBuf>, flags: &Flags) -> anyhow::Result<Confi
     Ok(config)
 }
 
+/// The file that a flag or a variable names. An empty name, as an empty variable has it, names none.
+pub(crate) fn named(file: Option<OsString>) -> Option<PathBuf> {
+    file.filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
 /// Where the commands for plugins look for a file that nobody names (XDG Base Directory Specification).
 pub(crate) fn file_at_home() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
@@ -192,7 +198,14 @@ mod tests {
             ("dta = \"/a\"", "dta"),
             ("[limits.plugin]\ncpu_seconds = 1", "cpu_seconds"),
             ("[egress]\nallow_networks = [\"loopbak\"]", "loopbak"),
-            ("[limits.delivery]\nin_flight_max = 0", "in_flight_max"),
+            (
+                "[limits.delivery]\nin_flight_max = 0",
+                "limits.delivery.in_flight_max must be at least 1",
+            ),
+            (
+                "[limits.delivery]\nshutdown_grace_ms = 9223372036854775807",
+                "limits.delivery.shutdown_grace_ms must be at most 31536000000",
+            ),
         ] {
             let error = format!("{:#}", toml(text).expect_err(text));
             assert!(error.contains(named), "{error}");

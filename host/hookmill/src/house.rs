@@ -19,7 +19,7 @@ use hookmill_store::seal::Keyring;
 use hookmill_store::{Store, StoreSettings};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
@@ -131,8 +131,13 @@ impl House {
         self.stop.send_replace(true);
         // Requests under way get half of the time; they end long before that, unless their clients do not read.
         let served = tokio::time::timeout(self.grace / 2, self.serving).await;
-        self.river.shut_down(end.saturating_duration_since(Instant::now())).await;
-        info!("closed");
+        // Attempts leave a tenth of it for the last commit.
+        let left = || end.saturating_duration_since(Instant::now());
+        let closing = self.river.shut_down(left().saturating_sub(self.grace / 10));
+        match tokio::time::timeout(left(), closing).await {
+            Ok(()) => info!("closed"),
+            Err(_) => warn!("the grace period is over before the database is closed; the next start reads what its log has"),
+        }
         match served {
             Ok(served) => served?,
             Err(_) => Ok(()),

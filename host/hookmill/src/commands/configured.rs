@@ -1,7 +1,6 @@
 //! What the commands for plugins are configured by: the settings of `serve`, from the same places.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::Args;
 
@@ -17,9 +16,9 @@ pub(crate) struct Configured {
 }
 
 impl Configured {
-    /// Reads it. An empty name, as an empty variable has it, names no file.
+    /// Reads it.
     pub(crate) fn load(&self) -> anyhow::Result<Config> {
-        let named = self.file.clone().filter(|file| !file.is_empty()).map(PathBuf::from);
+        let named = config::named(self.file.clone());
         config::load(named.or_else(config::file_at_home), &Flags::default())
     }
 }

@@ -3,6 +3,7 @@
 //! The host goes on meanwhile, of whatever release it is: its database is read as it stands, without its lock; its artifacts, and what it is
 //! just writing, stay as they are.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ pub(crate) struct Precompile {
     data: Option<PathBuf>,
     /// A configuration file in TOML
     #[arg(long, value_name = "FILE", env = "HOOKMILL_CONFIG")]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
     /// Components that are compiled at once [default: one for two cores]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=i64::from(JOBS_MAX)))]
     jobs: Option<u16>,
@@ -62,7 +63,7 @@ impl Precompile {
             data: self.data,
             ..Flags::default()
         };
-        let config = config::load(self.config, &flags)?;
+        let config = config::load(config::named(self.config), &flags)?;
         let beside = Beside::open(&config.data)?;
         let mut settings = Settings::new(config.data.join(house::ARTIFACTS), house::compiler()?);
         settings.limits = config.limits.plugin.clone();

@@ -1,19 +1,20 @@
 //! `hookmill serve`
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{self, Egress, Flags};
 use crate::house::House;
 use crate::signals::Hangup;
 use crate::telemetry;
 
-/// Flags stand over the environment (HOOKMILL_LISTEN, HOOKMILL_LIMITS__PLUGIN__CPU_MS, …), the environment over the file.
+/// Its flags, and what stands in the environment alone.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// The data folder, made if it is not there [default: ./hookmill-data]
@@ -24,7 +25,7 @@ pub(crate) struct Serve {
     listen: Option<SocketAddr>,
     /// A configuration file in TOML
     #[arg(long, value_name = "FILE", env = "HOOKMILL_CONFIG")]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
     /// Lets targets reach a network that is not public: a CIDR, `loopback` or `private`; can be given several times
     #[arg(long, value_name = "NETWORK")]
     allow_network: Vec<String>,
@@ -43,7 +44,7 @@ impl Serve {
             allow_networks: self.allow_network,
         });
         let config = config::load(
-            self.config,
+            config::named(self.config),
             &Flags {
                 data: self.data,
                 listen: self.listen,
@@ -54,30 +55,49 @@ impl Serve {
         open_more_files();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            // A terminal that is closed, where there is one.
-            let mut hangup = Hangup::listen()?;
-            let house = House::open(&config, self.operator_key, self.keyring).await?;
-            tell(&house);
-            let ended = async {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                    () = hangup.recv() => {}
-                }
+            let mut signals = Signals::listen()?;
+            let house = tokio::select! {
+                house = House::open(&config, self.operator_key, self.keyring) => house?,
+                // Nothing is under way yet, and what a start has done the next one finds.
+                () = signals.next() => return Ok(()),
             };
-            ended.await;
+            tell(&house);
+            signals.next().await;
             tokio::select! {
                 closed = house.close() => closed?,
-                _ = terminate.recv() => std::process::exit(130),
-                _ = interrupt.recv() => std::process::exit(130),
+                () = signals.next() => std::process::exit(130),
             }
             anyhow::Ok(())
         })?;
         // A guest that is still running ends with the process.
         runtime.shutdown_background();
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What tells the host to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// A terminal that is closed, where there is one.
+    hangup: Hangup,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: Hangup::listen()?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            () = self.hangup.recv() => {}
+        }
     }
 }
 
