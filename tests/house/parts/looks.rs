@@ -94,21 +94,25 @@ impl Process {
 
     /// Ends it by SIGTERM; gives the rest of its lines.
     pub async fn end(self) -> Vec<String> {
-        self.end_by(Signal::TERM).await
+        self.end_by(Signal::TERM).await.1
     }
 
-    /// Ends it by a signal; gives the rest of its lines.
-    pub async fn end_by(mut self, signal: Signal) -> Vec<String> {
+    /// Ends it by a signal; gives how it ended, and the rest of its lines.
+    pub async fn end_by(self, signal: Signal) -> (ExitStatus, Vec<String>) {
         self.signal(signal);
+        self.ended().await
+    }
+
+    /// How it ended, once it has, and the rest of its lines.
+    pub async fn ended(mut self) -> (ExitStatus, Vec<String>) {
         let end = async {
             let mut rest = Vec::new();
             while let Some(line) = self.lines.next_line().await.expect("it prints text") {
                 rest.push(line);
             }
-            self.child.wait().await.expect("it was running");
-            rest
+            (self.child.wait().await.expect("it was running"), rest)
         };
-        tokio::time::timeout(PATIENCE, end).await.expect("it ends when it is told to")
+        tokio::time::timeout(PATIENCE, end).await.expect("it ends")
     }
 }
 
