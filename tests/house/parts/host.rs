@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::client::Client;
-use super::hookmill;
+use super::{hookmill, waitable};
 
 /// The operator's key of every host under test.
 pub const OPERATOR_KEY: &str = "operator-key-of-the-tests";
@@ -111,6 +111,11 @@ impl Host {
         self.operator.address = address;
     }
 
+    /// Starts it again on its folder, and does not wait until it listens: it is to be killed before that.
+    pub fn begin_again(&mut self) {
+        self.child = begin(&self.folder, &self.options, Stdio::null());
+    }
+
     /// Asks it to drain, and waits for its end.
     pub fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
@@ -118,15 +123,26 @@ impl Host {
     }
 
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a process has an id");
-        kill_process(pid, signal).expect("the host was running");
+        kill_process(self.process(), signal).expect("the host was running");
     }
 
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("its state can be asked for")
+    }
+
+    /// How it ended, once it has.
+    pub async fn ended(&mut self) -> ExitStatus {
+        if let Some(status) = self.has_ended() {
+            return status;
+        }
+        let process = pidfd_open(self.process(), PidfdFlags::NONBLOCK).expect("nobody but this test waits for its child");
+        let _ended = waitable(process).readable().await.expect("it can be waited for");
+        self.child.wait().expect("it has ended")
+    }
+
+    fn process(&self) -> Pid {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        pid.expect("a process has an id")
     }
 
     /// An organization with that name, and a client with an admin's key of it.
@@ -149,13 +165,17 @@ impl Drop for Host {
     }
 }
 
-fn spawn(folder: &Path, options: &Options) -> (Child, SocketAddr) {
+fn begin(folder: &Path, options: &Options, log: Stdio) -> Child {
     let mut command = command(folder, options);
-    let mut log = tempfile::tempfile().expect("there is a folder for temporary files");
     if !shows_log() {
-        command.stderr(log.try_clone().expect("a file can be opened twice"));
+        command.stderr(log);
     }
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
+    command.stdout(Stdio::piped()).spawn().expect("the binary starts")
+}
+
+fn spawn(folder: &Path, options: &Options) -> (Child, SocketAddr) {
+    let mut log = tempfile::tempfile().expect("there is a folder for temporary files");
+    let mut child = begin(folder, options, log.try_clone().expect("a file can be opened twice").into());
     let stdout = child.stdout.take().expect("it is piped");
     let mut lines = BufReader::new(stdout).lines();
     let address = lines

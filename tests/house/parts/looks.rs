@@ -1,7 +1,7 @@
 //! Looking at a host from without: the problems that it tells, what it prints, and its end.
 
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -11,9 +11,6 @@ use tokio::process::{Child, ChildStdout};
 use super::client::Answer;
 use super::host::{Host, text};
 use super::receiver::PATIENCE;
-
-/// Between two looks at a process, which tells nobody but its parent of its end.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// A problem document by RFC 9457 with that status, which names that place: a JSON Pointer into the body, `?name` for a parameter of the
 /// query, or `-` for none.
@@ -51,14 +48,9 @@ pub fn some_problem(answer: &Answer, status: u16) -> Value {
 
 /// How a host ended, which it does within that time.
 pub async fn ends_within(host: &mut Host, most: Duration) -> ExitStatus {
-    let deadline = Instant::now() + most;
-    loop {
-        if let Some(status) = host.has_ended() {
-            return status;
-        }
-        assert!(Instant::now() < deadline, "the host still runs after {most:?}");
-        tokio::time::sleep(BETWEEN_LOOKS).await;
-    }
+    tokio::time::timeout(most, host.ended())
+        .await
+        .unwrap_or_else(|_| panic!("the host still runs after {most:?}"))
 }
 
 /// A process as a script sees it: by its lines on standard output. It is killed when it is dropped.
@@ -102,21 +94,25 @@ impl Process {
 
     /// Ends it by SIGTERM; gives the rest of its lines.
     pub async fn end(self) -> Vec<String> {
-        self.end_by(Signal::TERM).await
+        self.end_by(Signal::TERM).await.1
     }
 
-    /// Ends it by a signal; gives the rest of its lines.
-    pub async fn end_by(mut self, signal: Signal) -> Vec<String> {
+    /// Ends it by a signal; gives how it ended, and the rest of its lines.
+    pub async fn end_by(self, signal: Signal) -> (ExitStatus, Vec<String>) {
         self.signal(signal);
+        self.ended().await
+    }
+
+    /// How it ended, once it has, and the rest of its lines.
+    pub async fn ended(mut self) -> (ExitStatus, Vec<String>) {
         let end = async {
             let mut rest = Vec::new();
             while let Some(line) = self.lines.next_line().await.expect("it prints text") {
                 rest.push(line);
             }
-            self.child.wait().await.expect("it was running");
-            rest
+            (self.child.wait().await.expect("it was running"), rest)
         };
-        tokio::time::timeout(PATIENCE, end).await.expect("it ends when it is told to")
+        tokio::time::timeout(PATIENCE, end).await.expect("it ends")
     }
 }
 

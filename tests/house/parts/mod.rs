@@ -4,13 +4,18 @@ pub mod calls;
 pub mod client;
 pub mod clock;
 pub mod components;
+pub mod disk;
 pub mod host;
 pub mod languages;
 pub mod looks;
 pub mod receiver;
 pub mod river;
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// The binary under test: what `TESTED_HOOKMILL` names, else the one that `tests/run` has built beside this one.
 pub fn hookmill() -> PathBuf {
@@ -29,4 +34,13 @@ pub fn hookmill() -> PathBuf {
         binary.display()
     );
     binary
+}
+
+/// A file of the kernel's own, to wait until it can be read.
+fn waitable(file: OwnedFd) -> AsyncFd<OwnedFd> {
+    #[expect(
+        deprecated,
+        reason = "what replaces it is unsafe, for files that may change, as an owned one does not"
+    )]
+    AsyncFd::with_interest(file, Interest::READABLE).expect("it can be waited for")
 }

@@ -2,7 +2,6 @@
 //! stays of an upload which came to nothing.
 
 use std::path::Path;
-use std::time::Duration;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
@@ -13,6 +12,7 @@ use rusqlite::Connection;
 use crate::parts::client::Answer;
 use crate::parts::clock::HandClock;
 use crate::parts::components::wat;
+use crate::parts::disk::DatabaseLog;
 use crate::parts::host::{Host, Options};
 use crate::parts::looks::problem;
 use crate::parts::receiver::PATIENCE;
@@ -27,11 +27,12 @@ fn left_behind(folder: &Path) -> usize {
     database.query_row(count, [], |row| row.get(0)).expect("counted")
 }
 
-/// Nothing tells of the end of a removal but the rows themselves.
+/// Nothing tells of the end of a removal but the rows themselves, so they are counted again whenever something was committed.
 async fn nothing_is_left_behind(folder: &Path) {
+    let mut log = DatabaseLog::watch(folder);
     let watch = async {
         while left_behind(folder) > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            log.written().await;
         }
     };
     tokio::time::timeout(PATIENCE, watch)
