@@ -269,7 +269,7 @@ pub struct DeliveryLimits {
     pub age_ms_max: u64,
     /// The longest `Retry-After` that is honoured.
     pub retry_after_ms_max: u64,
-    /// How long a shutdown waits for attempts under way.
+    /// How long a shutdown may take. Nine tenths of it are for attempts under way.
     pub shutdown_grace_ms: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Keeps the folder of compiled artifacts as it should be, beside the river and behind everything in it.
 //!
 //! At a start: what an event may need and this engine has not compiled is compiled, so that a new engine's first events do not wait for it;
-//! what most integrations name comes first. Then, and once a day: what no component needs any more goes. A start does not wait for any
+//! what was called most of late comes first. Then, and once a day: what no component needs any more goes. A start does not wait for any
 //! of it, and an event or an upload never does.
 
 use std::collections::VecDeque;
