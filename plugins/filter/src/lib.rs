@@ -10,7 +10,7 @@
 //!
 //! # Conditions
 //! A condition holds if everything that it says holds: the operators beside a `pointer`, all of `all`, one of `any`, and not
-//! `not`. They stand in one another as deep as [`NESTING_MAX`](condition::NESTING_MAX) says; the schema says so too, so that
+//! `not`. They stand in one another as deep as `NESTING_MAX` says; the schema says so too, so that
 //! a deeper one is refused when the integration is saved.
 //!
 //! Pointers lead through the payload that would be delivered, `*` to every element or member: see `payload`. A pointer

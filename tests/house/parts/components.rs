@@ -35,20 +35,25 @@ pub fn wasi() -> Bytes {
     built().1.clone()
 }
 
-/// Both, built once for all tests. Where `tests/run` has built them already, that is a matter of a moment.
-fn built() -> &'static (Bytes, Bytes) {
-    static BUILT: OnceLock<(Bytes, Bytes)> = OnceLock::new();
+/// README's first plugin.
+pub fn first() -> Bytes {
+    built().2.clone()
+}
+
+/// All of them, built once for all tests. Where `tests/run` has built them already, that is a matter of a moment.
+fn built() -> &'static (Bytes, Bytes, Bytes) {
+    static BUILT: OnceLock<(Bytes, Bytes, Bytes)> = OnceLock::new();
     BUILT.get_or_init(|| {
         let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
         let options = Options {
             locked: true,
             target_dir: None,
         };
-        let built = build_all(&plugins, &["probe", "wasi"], &options).expect("the guests build");
+        let built = build_all(&plugins, &["probe", "wasi", "first"], &options).expect("the guests build");
         let read = |package: &str| {
             let found = built.iter().find(|built| built.package == package).expect("it was asked for");
             std::fs::read(&found.component_path).expect("it was just built").into()
         };
-        (read("probe"), read("wasi"))
+        (read("probe"), read("wasi"), read("first"))
     })
 }

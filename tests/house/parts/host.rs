@@ -212,11 +212,13 @@ pub fn command(folder: &Path, options: &Options) -> Command {
         .arg(folder)
         .args(["--listen", "127.0.0.1:0"])
         .args(&options.arguments);
+    // What the surroundings set for a host of theirs is nothing to this one.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HOOKMILL_")) {
+        command.env_remove(name);
+    }
     command
         .env("HOOKMILL_OPERATOR_KEY", OPERATOR_KEY)
         .envs(options.environment.iter().cloned());
-    // It is the tests' own, and no setting of the host.
-    command.env_remove("HOOKMILL_TEST_LOG");
     if !shows_log() {
         command.stderr(Stdio::null());
     }

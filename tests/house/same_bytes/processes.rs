@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{frozen, version};
 use crate::parts::client::Client;
-use crate::parts::components::{FLATTEN, PASSTHROUGH, probe, wasi, wat};
+use crate::parts::components::{FLATTEN, PASSTHROUGH, first, probe, wasi, wat};
 use crate::parts::host::{Host, Options, copy, text};
 use crate::parts::receiver::Receiver;
 
@@ -18,6 +18,7 @@ async fn integrations(tenant: &Client, receiver: &Receiver) -> Vec<String> {
         ("flat", FLATTEN.into()),
         ("probe", probe()),
         ("wasi", wasi()),
+        ("first", first()),
     ] {
         tenant.plugin(name, component).await;
     }
@@ -37,7 +38,12 @@ async fn integrations(tenant: &Client, receiver: &Receiver) -> Vec<String> {
         (json!("wasi"), json!({})),
         (json!("wat-label"), Value::Null),
         (json!("wat-passthrough"), Value::Null),
+        (json!("filter"), json!({"deliver_if": {"pointer": "/data/id", "exists": true}})),
+        (json!("redact"), json!({"mask": [{"pointer": "/data/id", "keep_last": 1}]})),
+        (json!("first"), Value::Null),
     ] {
+        // It knows no other.
+        let events = if plugin == "first" { &events[..1] } else { &events[..] };
         let body = json!({
             "type": "webhook", "events": events, "target": receiver.url("/target"), "plugin": plugin, "plugin_config": config, "paused": true,
             "targets": {"other": {"target": receiver.url("/target")}, "review": {"target": receiver.url("/target")}},
@@ -69,8 +75,8 @@ async fn every_process_makes_equal_ids_and_equal_bytes() {
     copy(&original, &first);
     copy(&original, &second);
 
-    // Of each event: ten runs; the third probe has two requests, and the two that flatten skip the text.
-    let wanted = 4 * 11 - 2;
+    // Of each event: twelve runs; the third probe has two requests, and the two that flatten skip the text. And one of the two predictions.
+    let wanted = 4 * 13 - 2 + 2;
     let mut made_by = Vec::new();
     for place in [&original, &first, &second] {
         let seen = receiver.received().len();
