@@ -10,6 +10,7 @@ mod integrations;
 mod overtaken;
 mod owners;
 mod room;
+mod strangers;
 mod trials;
 mod trials_at_once;
 mod uploads;

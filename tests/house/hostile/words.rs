@@ -74,6 +74,38 @@ async fn what_a_guest_says_reaches_no_terminal_raw() {
     assert!(lines.iter().all(|line| line.starts_with("error: ")), "{lines:?}");
 }
 
+/// What turns, commands or parts a log's lines: the value stays, and whoever reads the answer as it came sees them as escapes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_neither_turns_nor_commands() {
+    let scene = Scene::new().await;
+    scene.attacker.plugin("probe", probe()).await;
+    // Overrides, embeddings, isolates and marks of the bidirectional algorithm; a terminal's commands in both their forms; other ends of lines.
+    let marks = "\u{202a}\u{202b}\u{202d}\u{202e}\u{202c}\u{2066}\u{2067}\u{2068}\u{2069}\u{200e}\u{200f}\u{61c}";
+    let message = format!("owned{marks}\u{1b}]0;a\u{7}\u{1b}[2J\u{9b}31m\r\u{8}\u{7f}\u{85}\u{2028}error: b\u{2029}.");
+    let config = json!({"do": "say", "message": message});
+    scene.attack("probe", &config).await;
+    let event = scene.attacked().await;
+    assert_eq!(
+        event["runs"][0]["log"],
+        json!([format!("warn: {message}")]),
+        "a program reads what was said"
+    );
+    let does_something = |found: char| found.is_control() || marks.contains(found) || matches!(found, '\u{2028}' | '\u{2029}');
+    let dry = json!({
+        "event": {"event": "document_text", "data": {"id": "5e7a"}},
+        "integration": {"type": "webhook", "events": ["document_text"], "target": scene.unreached.url("/"), "plugin_config": config},
+    });
+    for answer in [
+        scene.attacker.get(&format!("/events/{}", text(&event, "/id"))).await,
+        scene.attacker.get(&format!("/runs/{}", text(&event, "/runs/0/id"))).await,
+        scene.attacker.post("/plugins/probe/versions/1/run", &dry).await,
+    ] {
+        let said = String::from_utf8(answer.body.to_vec()).expect("JSON is text");
+        assert!(said.contains(r"owned\u202a\u202b"), "{said}");
+        assert!(!said.contains(does_something), "{said:?}");
+    }
+}
+
 /// The controls beyond ASCII: terminals take U+009B for the beginning of a sequence as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_do_the_control_characters_beyond_ascii() {

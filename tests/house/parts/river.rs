@@ -39,6 +39,16 @@ pub fn compiler() -> CompilerCommand {
     }
 }
 
+/// The same after a line of shell, in which `$1` is the job: `compile`, or another.
+pub fn compiler_after(line: &str) -> CompilerCommand {
+    let script = format!("{line}; exec '{}' compile-component \"$@\"", hookmill().display());
+    CompilerCommand {
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into(), "sh".into()],
+        ..compiler()
+    }
+}
+
 /// Opens a river on a folder.
 pub async fn open(folder: &Path, clock: &HandClock, limits: Limits) -> River {
     open_with(folder, clock, limits, compiler()).await

@@ -15,9 +15,8 @@ use tokio::task::JoinHandle;
 
 use crate::parts::clock::HandClock;
 use crate::parts::components::wat;
-use crate::parts::hookmill;
 use crate::parts::receiver::PATIENCE;
-use crate::parts::river::{close, draft, limits, open, open_with, organization};
+use crate::parts::river::{close, compiler_after, draft, limits, open, open_with, organization};
 
 const BODY: &str = r#"{"event": "document_text", "data": {"id": "d"}}"#;
 
@@ -56,16 +55,7 @@ async fn ended(trial: JoinHandle<Result<Tried, ChangeError>>) -> Result<Tried, C
 
 /// A compiler that waits until somebody opens the gate.
 fn gated(gate: &Path) -> CompilerCommand {
-    let wait = format!(
-        "read -r _ < '{}'; exec '{}' compile-component \"$@\"",
-        gate.display(),
-        hookmill().display()
-    );
-    CompilerCommand {
-        program: "/bin/sh".into(),
-        args: vec!["-c".into(), wait.into(), "sh".into()],
-        env: vec![("MIMALLOC_ARENA_RESERVE".into(), "32MiB".into())],
-    }
+    compiler_after(&format!("read -r _ < '{}'", gate.display()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

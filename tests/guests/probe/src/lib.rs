@@ -28,6 +28,8 @@ enum Probe {
     Panic { message: String },
     /// Logs so many lines of so many bytes, and then skips.
     Log { lines: usize, line_bytes: usize },
+    /// Logs this as a warning, and then skips.
+    Say { message: String },
     /// Answers with so many requests of so many bytes each.
     Output { requests: usize, body_bytes: usize },
     /// Answers with these requests.
@@ -70,6 +72,10 @@ impl Guest {
             Probe::Panic { message } => panic!("{message}"),
             Probe::Log { lines, line_bytes } => {
                 (0..lines).for_each(|_| log::info("l".repeat(line_bytes)));
+                Ok(Outcome::skip("it is all said"))
+            }
+            Probe::Say { message } => {
+                log::warn(&message);
                 Ok(Outcome::skip("it is all said"))
             }
             Probe::Output { requests, body_bytes } => Ok((0..requests)

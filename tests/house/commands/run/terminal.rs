@@ -20,6 +20,24 @@ fn what_a_guest_says_is_no_command_to_the_terminal() {
 }
 
 #[test]
+fn nor_is_what_it_logs() {
+    let files = Files::new();
+    let message = "a\u{1b}]0;b\u{7}\u{9b}31m\r\u{202e}c\u{2066}d\u{2069}\u{200f}\u{2028}error: e";
+    let config = json!({"do": "say", "message": message});
+    let told = probed(&files, &[], &config, 0);
+    assert_eq!(told["log"], json!([format!("warn: {message}")]), "a program reads what was said");
+    let config = ["--plugin-config", &config.to_string()];
+    let text = ran(&files, &probe(), TEXT, &config);
+    let shown = r"a\u{1b}]0;b\u{7}\u{9b}31m\u{d}\u{202e}c\u{2066}d\u{2069}\u{200f}\u{2028}error: e";
+    assert!(text.expect(0).contains(&format!("\n  log  warn: {shown}\n")), "{}", text.out);
+    let json = ran(&files, &probe(), TEXT, &[config.as_slice(), &["--json"]].concat());
+    for said in [text.expect(0), json.expect(0)] {
+        let does_something = |found: char| found != '\n' && (found.is_control() || !found.is_ascii() && message.contains(found));
+        assert!(!said.contains(does_something), "{said:?}");
+    }
+}
+
+#[test]
 fn nor_is_what_stands_in_an_error() {
     let files = Files::new();
     let schema = json!({"type": "string", "pattern": "^\u{1b}\\[2J\u{202e}$"});
