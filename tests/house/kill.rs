@@ -195,6 +195,8 @@ async fn nothing_accepted_is_lost_and_no_id_has_two_bodies() {
     let until = Instant::now() + SETTLES_WITHIN;
     let mut log = DatabaseLog::watch(host.folder());
     let (mut delivered, mut exhausted, mut cancelled) = (BTreeSet::new(), 0, 0);
+    // By document: ids of its deliveries; none where a run was cancelled, which may have sent before, and whose ids nobody lists.
+    let mut owed: HashMap<&str, Option<BTreeSet<String>>> = HashMap::new();
     for (event, document) in &ledger.accepted {
         let view = settled(&client, event, &mut log, until).await;
         assert_eq!(view["document"], **document);
@@ -204,11 +206,15 @@ async fn nothing_accepted_is_lost_and_no_id_has_two_bodies() {
             let was_deleted = ledger.deleted.contains(text(run, "/integration"));
             if text(run, "/state") == "cancelled" {
                 assert!(was_deleted, "{run} was cancelled by nobody");
+                owed.insert(document, None);
                 cancelled += 1;
                 continue;
             }
             assert_eq!(run["state"], "done", "{run}");
             for delivery in run["deliveries"].as_array().expect("deliveries are a list") {
+                if let Some(ids) = owed.entry(document).or_insert_with(|| Some(BTreeSet::new())) {
+                    ids.insert(text(delivery, "/id").to_owned());
+                }
                 match text(delivery, "/state") {
                     "delivered" => {
                         delivered.insert(text(delivery, "/id").to_owned());
@@ -224,6 +230,16 @@ async fn nothing_accepted_is_lost_and_no_id_has_two_bodies() {
     for id in &delivered {
         assert!(bodies.contains_key(id), "{id} was never received");
     }
+    // What was sent again had the id that it had before: there is none beside those that are owed.
+    let mut checked = 0;
+    for (id, body) in &bodies {
+        let sent: Value = serde_json::from_slice(body).expect("JSON");
+        if let Some(Some(ids)) = owed.get(text(&sent, "/data/id")) {
+            assert!(ids.contains(id), "{id} is owed by nobody: {sent}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 1_000, "only {checked} ids");
     println!(
         "{} events, {} ids received, {} delivered, {exhausted} exhausted, {cancelled} cancelled, {} deletions",
         ledger.accepted.len(),
