@@ -19,6 +19,9 @@ const TOOL: &str = "clang with a C library for WebAssembly";
 const HINT: &str = "the WASI SDK has it (set WASI_SDK_PATH), on Debian \
                     `apt-get install --no-install-recommends clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32`";
 
+/// Where it should lie.
+const SDK_HINT: &str = "a WASI SDK has it as `bin/clang`; without that variable, a compiler on the PATH is taken";
+
 /// What the C library for WebAssembly is called: by the WASI SDK, and by older ones and Debian.
 const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasi"];
 
@@ -69,17 +72,24 @@ struct Clang {
 
 impl Clang {
     fn find() -> Result<Self, BuildError> {
-        let sdk = std::env::var_os("WASI_SDK_PATH").map(|sdk| Path::new(&sdk).join("bin/clang"));
-        let plain = std::iter::once("clang".to_owned()).chain(VERSIONS.rev().map(|version| format!("clang-{version}")));
-        let programs = sdk.into_iter().chain(plain.map(PathBuf::from));
         let with_target = |program: PathBuf| {
             let target = TARGETS.into_iter().find(|target| has_library(&program, target))?;
             Some(Self { program, target })
         };
-        { programs }.find_map(with_target).ok_or_else(|| BuildError::NoTool {
-            tool: TOOL.to_owned(),
-            hint: HINT,
-        })
+        // Whoever names one means it: another compiler would make other bytes.
+        if let Some(sdk) = std::env::var_os("WASI_SDK_PATH").filter(|sdk| !sdk.is_empty()) {
+            return with_target(Path::new(&sdk).join("bin/clang")).ok_or_else(|| BuildError::NoTool {
+                tool: format!("{TOOL} below WASI_SDK_PATH, {},", Path::new(&sdk).display()),
+                hint: SDK_HINT,
+            });
+        }
+        let mut programs = std::iter::once("clang".to_owned()).chain(VERSIONS.rev().map(|version| format!("clang-{version}")));
+        programs
+            .find_map(|program| with_target(program.into()))
+            .ok_or_else(|| BuildError::NoTool {
+                tool: TOOL.to_owned(),
+                hint: HINT,
+            })
     }
 }
 

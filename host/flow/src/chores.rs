@@ -78,6 +78,7 @@ pub(crate) async fn do_chores(inner: Arc<Inner>, mut chores: mpsc::Receiver<Chor
     let mut stop = inner.stop.subscribe();
     let mut works: VecDeque<Work> = VecDeque::new();
     let mut look_at = inner.clock.now().plus_millis(AGE_PERIOD_MS);
+    let mut looked_at = IntegrationKey(i64::MIN);
     let mut rest_until = Time::default();
     while !*stop.borrow_and_update() {
         let room = works.len() < CHORES_MAX;
@@ -91,7 +92,11 @@ pub(crate) async fn do_chores(inner: Arc<Inner>, mut chores: mpsc::Receiver<Chor
             () = inner.clock.sleep_until(rest_until), if !works.is_empty() => {}
             () = inner.clock.sleep_until(look_at) => {
                 look_at = inner.clock.now().plus_millis(AGE_PERIOD_MS);
-                works.extend(too_old(&inner).await.into_iter().filter(|_| room).map(Work::new));
+                // There may be many, and whatever else is brought meanwhile has its place: they get half of them, and take turns.
+                let room = (CHORES_MAX / 2).saturating_sub(works.len());
+                for chore in too_old(&inner, &mut looked_at, room).await {
+                    works.push_back(Work::new(chore));
+                }
                 continue;
             }
         }
@@ -214,8 +219,9 @@ async fn wake_held(
     Ok(!targets.is_empty())
 }
 
-/// Lanes that are not served, or that hold deliveries for targets which are not there: what is older than the age cap is given up.
-async fn too_old(inner: &Arc<Inner>) -> Vec<Chore> {
+/// Lanes that are not served, or that hold deliveries for targets which are not there: what is older than the age cap is given up. At most
+/// `count` of them, from where it was looked the last time.
+async fn too_old(inner: &Arc<Inner>, looked_at: &mut IntegrationKey, count: usize) -> Vec<Chore> {
     let age_ms = i64::try_from(inner.limits.delivery.age_ms_max).unwrap_or(i64::MAX);
     let before = Time::from_millis(inner.clock.now().millis().saturating_sub(age_ms));
     let before = Key::from_parts(before, 0, 0);
@@ -226,6 +232,12 @@ async fn too_old(inner: &Arc<Inner>) -> Vec<Chore> {
     }
     lanes.sort_unstable();
     lanes.dedup();
+    let next = lanes.partition_point(|(integration, _)| integration <= looked_at);
+    lanes.rotate_left(next);
+    lanes.truncate(count);
+    if let Some((last, _)) = lanes.last() {
+        *looked_at = *last;
+    }
     lanes
         .into_iter()
         .map(|(integration, _)| Chore::Expire(integration, before))

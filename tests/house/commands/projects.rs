@@ -252,6 +252,12 @@ fn what_is_missing_is_said_in_a_line() {
     )
     .expect("written");
     assert!(built(&folder, "").contains("there is no clang with a C library"));
+    let mut elsewhere = command(["build".as_ref(), folder.as_os_str()]);
+    let said = Said::from(elsewhere.env("WASI_SDK_PATH", "/nowhere").output().expect("the binary starts"));
+    assert!(
+        said.expect(1).is_empty() && said.err.contains("below WASI_SDK_PATH, /nowhere"),
+        "{said:?}"
+    );
     std::fs::write(
         folder.join("hookmill.json"),
         r#"{"name": "a", "language": "c", "engine": "quickjs", "main": "a.c", "world": "plugin"}"#,

@@ -2,6 +2,7 @@
 //! host's word is only used to tell what became of what did not arrive.
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::plan::{ORGANIZATION, Route, Shape};
@@ -63,7 +64,7 @@ pub(crate) fn judge(route: &Route, parcel: &Parcel) -> Verdict {
     }
     let is_as_promised = match route.shape {
         Shape::Documented => documented(parcel.sample.text).is_some_and(|payload| payload.as_bytes() == last.body),
-        Shape::Flat { .. } => is_flat_invoice(&last.body),
+        Shape::Flat { .. } => is_flat_form_of(parcel.sample.text, &last.body),
     };
     if !is_as_promised {
         faults.push("its payload is not the promised one".to_owned());
@@ -89,13 +90,22 @@ fn documented(posted: &str) -> Option<String> {
     ))
 }
 
-/// One object of scalars, that of an invoice.
-fn is_flat_invoice(body: &[u8]) -> bool {
-    let Ok(serde_json::Value::Object(form)) = serde_json::from_slice(body) else {
+/// One object that says it is an invoice's, and of each other name the first value that the posted document has for it: what somebody
+/// corrected, or else what was predicted.
+fn is_flat_form_of(posted: &str, body: &[u8]) -> bool {
+    let (Ok(Value::Object(mut form)), Ok(posted)) = (serde_json::from_slice(body), serde_json::from_str::<Value>(posted)) else {
         return false;
     };
-    let is_scalar = |value: &serde_json::Value| !value.is_object() && !value.is_array();
-    form.len() > 1 && form.values().all(is_scalar) && form.get("type").is_some_and(|kind| kind == "invoice")
+    let found = ["/data/feedback/annotations", "/data/prediction/annotations"];
+    let Some(found) = found.into_iter().find_map(|pointer| posted.pointer(pointer)) else {
+        return false;
+    };
+    let is_invoice = form.remove("type").is_some_and(|kind| kind == "invoice");
+    let is_found = |(name, value): (&String, &Value)| {
+        let first = &found[name][0];
+        first.get("gold").or(first.get("value")) == Some(value)
+    };
+    is_invoice && !form.is_empty() && form.iter().all(is_found)
 }
 
 /// What the host says of what did not arrive.
@@ -180,8 +190,12 @@ mod tests {
 
     #[test]
     fn flat_forms() {
-        assert!(is_flat_invoice(br#"{"IBAN": "BE90", "net_amount": 143.5, "type": "invoice"}"#));
-        assert!(!is_flat_invoice(br#"{"event": "document_predict", "data": {}, "type": "invoice"}"#));
-        assert!(!is_flat_invoice(br#"{"type": "invoice"}"#) && !is_flat_invoice(b"[]"));
+        let posted = r#"{"data": {"prediction": {"annotations": {"IBAN": [{"value": "BE90"}, {"value": "BE44"}], "net_amount": [{"value": 143.5}]}}}}"#;
+        let is_flat = |body: &str| is_flat_form_of(posted, body.as_bytes());
+        assert!(is_flat(r#"{"IBAN": "BE90", "net_amount": 143.5, "type": "invoice"}"#));
+        assert!(!is_flat(r#"{"IBAN": "BE44", "net_amount": 143.5, "type": "invoice"}"#));
+        assert!(!is_flat(r#"{"IBAN": "BE90", "net_amount": 143.5}"#));
+        assert!(!is_flat(r#"{"event": "document_predict", "data": {}, "type": "invoice"}"#));
+        assert!(!is_flat(r#"{"type": "invoice"}"#) && !is_flat("[]"));
     }
 }
