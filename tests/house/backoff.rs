@@ -1,8 +1,10 @@
 //! Failure and time: the schedule, what ends it, and what a corrected integration rescues. The clock is turned by hand.
 
 use hookmill_domain::ids::DeliveryId;
+use hookmill_domain::integration::Draft;
 use hookmill_domain::state::DeliveryState;
 use hookmill_domain::time::Time;
+use hookmill_store::EventView;
 
 use crate::parts::clock::HandClock;
 use crate::parts::receiver::{Receiver, Reply};
@@ -99,6 +101,43 @@ async fn a_corrected_target_rescues_what_waits() {
     assert_eq!((again.id(), &again.body), (first.id(), &first.body));
     assert_eq!(again.path, "/hook");
     wait_until(&river, event, |view| view.state.as_str() == "settled").await;
+    close(river).await;
+}
+
+/// Its request is not kept any more: were it due again, nobody would ever send it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_up_while_its_attempt_is_under_way_stays_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = HandClock::at(START_MS);
+    let river = open(folder.path(), &clock, limits()).await;
+    let receiver = Receiver::answering(|got| if got.number == 1 { Reply::Hang } else { Reply::Status(500) }).await;
+    let tenant = organization(&river, "contractfit1").await;
+    let draft = |paused| Draft {
+        paused,
+        timeout_ms: Some(8_000),
+        ..draft(&["document_text"], &receiver.url("/hook"))
+    };
+    let made = river.create_integration(tenant, draft(false)).await.expect("made");
+    let event = post(&river, tenant, BODY).await;
+    let is = |view: &EventView, state, attempts| {
+        let mut deliveries = view.runs[0].deliveries.iter();
+        deliveries.any(|delivery| (delivery.state, delivery.attempts) == (state, attempts))
+    };
+    wait_until(&river, event, |view| is(view, DeliveryState::Waiting, 1)).await;
+    clock.turn_by_ms(2_000);
+    receiver.wait_for(2).await;
+    // Another one that waits: a lane of which nothing does is not looked through.
+    let other = post(&river, tenant, BODY).await;
+    wait_until(&river, other, |view| is(view, DeliveryState::Waiting, 1)).await;
+    river
+        .change_integration(tenant, made.id, made.version, draft(true), None)
+        .await
+        .expect("changed");
+    clock.turn_by_ms(limits().delivery.age_ms_max);
+    wait_until(&river, event, |view| is(view, DeliveryState::Expired, 1)).await;
+    let view = wait_until(&river, event, |view| !is(view, DeliveryState::Expired, 1)).await;
+    assert!(is(&view, DeliveryState::Expired, 2), "{:?}", view.runs[0].deliveries);
+    assert_eq!(view.runs[0].deliveries[0].due_at, None);
     close(river).await;
 }
 

@@ -128,6 +128,7 @@ async fn take_turns(systems: &[System], rounds: u32, warm_up: u32, events: u32, 
 
 /// One round: a fresh server, `0..events.start` to warm it up, then the events that count.
 async fn play(system: &System, events: Range<u32>, pace: Pace, folder: &Path) -> Result<Round> {
+    let warm_up = events.start;
     let ledger = Arc::new(Ledger::open(events.end));
     let receiver = Receiver::open(ledger.clone()).await?;
     let server = system.start(folder, receiver.address).await?;
@@ -146,7 +147,7 @@ async fn play(system: &System, events: Range<u32>, pace: Pace, folder: &Path) ->
     let folder = server.leave().await?;
     let mut round = round?;
     if let System::Hookmill(_) = system {
-        let calls = calls_us(&folder)?;
+        let calls = calls_us(&folder, warm_up)?;
         round.call_us = Some([50, 99].map(|per_cent| percentile(&calls, per_cent) as f64));
     }
     Ok(round)

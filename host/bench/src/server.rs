@@ -158,11 +158,14 @@ impl Server {
     }
 }
 
-/// How long the plugin's calls took that a host recorded in this folder, in microseconds, sorted.
-pub(crate) fn calls_us(folder: &TempDir) -> Result<Vec<u64>> {
+/// How long the plugin's calls took that a host recorded in this folder, in microseconds, sorted: all but the first ones.
+pub(crate) fn calls_us(folder: &TempDir, without: u32) -> Result<Vec<u64>> {
     let database = Connection::open(folder.path().join(DATA).join("hookmill.db"))?;
-    let mut list = database.prepare("SELECT run_us FROM outcome WHERE ordinal = 0 AND run_us IS NOT NULL ORDER BY 1")?;
-    let calls = list.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut list =
+        database.prepare("SELECT run_us FROM outcome WHERE ordinal = 0 AND run_us IS NOT NULL ORDER BY event LIMIT -1 OFFSET ?1")?;
+    let mut calls: Vec<u64> = list.query_map([without], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    ensure!(!calls.is_empty(), "the host has recorded no call");
+    calls.sort_unstable();
     Ok(calls)
 }
 

@@ -174,7 +174,7 @@ pub struct PluginLimits {
     pub memory_input_factor: u64,
     /// What memory never exceeds, whatever the input.
     pub memory_bytes_max: u64,
-    /// The sum over all requests of bodies, headers, paths and queries; twice the input if that is more.
+    /// The sum over all requests of all that they hold, bodies above all; twice the input if that is more.
     pub output_bytes_max: u64,
     /// The most requests of one outcome.
     pub requests_max: u32,

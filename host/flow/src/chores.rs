@@ -41,6 +41,8 @@ pub(crate) enum Chore {
     Look,
     /// An upload has come to nothing: its component's bytes are removed, unless a version has them.
     Leave(Digest),
+    /// The same of what was written in a component's place: nothing was compiled of it.
+    LeaveDecoy(Digest),
 }
 
 /// A chore and how far it has come.
@@ -143,6 +145,11 @@ async fn piece(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> 
         }
         Chore::Remove(digest) => remove(inner, digest, work).await,
         Chore::Look => look(inner, work).await,
+        Chore::LeaveDecoy(digest) => {
+            let is_left = inner.store.leave_component(digest).await?;
+            (work.chore, work.forgotten) = (Chore::Remove(digest), true);
+            Ok(is_left)
+        }
         Chore::Leave(digest) => {
             let is_left = inner.store.leave_component(digest).await?;
             work.chore = Chore::Remove(digest);

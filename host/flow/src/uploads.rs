@@ -98,7 +98,7 @@ impl River {
             self.bring(Chore::Leave(*digest)).await;
         }
         if added.is_err() || !had {
-            self.bring(Chore::Leave(component.decoy)).await;
+            self.bring(Chore::LeaveDecoy(component.decoy)).await;
         }
         added
     }

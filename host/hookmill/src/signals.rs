@@ -1,15 +1,50 @@
-//! The signal that tells of a terminal's end.
+//! The signals that tell a command to end.
 
 use std::future::pending;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// Ctrl-C, SIGTERM, and the end of the terminal.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Hangup,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub(crate) fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: Hangup::listen()?,
+        })
+    }
+
+    /// Ends when one of them has come since the last time.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            () = self.hangup.recv() => {}
+        }
+    }
+
+    /// The same for what somebody sends who means it: a terminal's end is told more than once.
+    pub(crate) async fn ended(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
 /// SIGHUP, where it is to end the process. Whoever starts a process under `nohup` has it ignored, and it stays ignored.
-pub(crate) struct Hangup(Option<Signal>);
+struct Hangup(Option<Signal>);
 
 impl Hangup {
     /// Listens from now on.
-    pub(crate) fn listen() -> std::io::Result<Hangup> {
+    fn listen() -> std::io::Result<Hangup> {
         let kind = SignalKind::hangup();
         // Only Linux tells it in a file; elsewhere the signal ends the process as ever.
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -20,7 +55,7 @@ impl Hangup {
     }
 
     /// Ends when it has come since the last time.
-    pub(crate) async fn recv(&mut self) {
+    async fn recv(&mut self) {
         match &mut self.0 {
             Some(signal) => {
                 signal.recv().await;

@@ -113,19 +113,23 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     let refused = |refusal: Refusal| LoadError::Refused(Arc::new(refusal));
-    let of_folder = Arc::clone(artifacts);
-    let (is_there, is_full) = blocking(move || Ok((of_folder.has(&digest)?, of_folder.is_full()?)))
-        .await
-        .map_err(|error| refused(host(error)))?;
-    if is_there {
-        return Ok(Ahead::WasThere);
-    }
-    if is_full {
-        return Ok(Ahead::NoRoom);
-    }
-    let bytes = fetched(digest, fetch).await?;
-    let compiled = compiler.compile_ahead(digest, bytes, artifacts).await.map_err(refused)?;
-    Ok(compiled.map_or(Ahead::GaveWay, |artifact_bytes| Ahead::Compiled { artifact_bytes }))
+    let work = async {
+        // In its turn and not before: what was waited for may have compiled it.
+        let of_folder = Arc::clone(artifacts);
+        let (is_there, is_full) = blocking(move || Ok((of_folder.has(&digest)?, of_folder.is_full()?)))
+            .await
+            .map_err(|error| refused(host(error)))?;
+        if is_there {
+            return Ok(Ahead::WasThere);
+        }
+        if is_full {
+            return Ok(Ahead::NoRoom);
+        }
+        let bytes = fetched(digest, fetch).await?;
+        let artifact_bytes = compiler.compile_ahead(digest, bytes, artifacts).await.map_err(refused)?;
+        Ok(Ahead::Compiled { artifact_bytes })
+    };
+    compiler.spare(work).await.unwrap_or(Ok(Ahead::GaveWay))
 }
 
 /// The bytes of a component, if they are its.

@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::manners::stand_back;
 
-/// Does it to its end, or until whoever waits for it stops waiting.
+/// Does it to its end, or until whoever waits for it stops waiting. Nobody joins the thread: what a guest does on it ends within its limits, and
+/// a process that ends does not wait for that.
 pub(crate) async fn aside<T: Send + 'static>(name: &str, work: impl Future<Output = T> + Send + 'static) -> io::Result<T> {
     let (mut reply, answer) = oneshot::channel();
     let runtime = Handle::current();

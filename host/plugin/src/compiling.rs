@@ -1,9 +1,9 @@
 //! Who may have a child process, when, and what is made of what comes out of it.
 //!
-//! At most half of the cores compile at a time, and one component of an organization's. Uploads and loads, which a waiting event needs, wait
-//! in a short queue each, and are served in turns, and so are organizations. What is compiled ahead, for nobody yet, has a turn that no
-//! upload and no load can have, and gives it up when one of them could. Judging a configuration takes milliseconds and does not wait for
-//! compiling. A child is killed when whoever waits for it stops waiting.
+//! At most half of the cores compile at a time, or the one that there is, and one component of an organization's. Uploads and loads, which a
+//! waiting event needs, wait in a short queue each, and are served in turns; in each, so are organizations. What is compiled ahead, for
+//! nobody yet, begins where no upload and no load could, and gives its turn up when one of them could have it. Judging a configuration
+//! takes milliseconds and does not wait for compiling. A child is killed when whoever waits for it stops waiting.
 
 use std::io;
 use std::sync::Arc;
@@ -109,16 +109,18 @@ impl Compiler {
         blocking(move || artifacts.make_room(&component)).await.map_err(host)
     }
 
-    /// Compiles a component that nobody waits for. `None`: it was given up for one that somebody waits for.
-    pub(crate) async fn compile_ahead(&self, component: Digest, bytes: Bytes, artifacts: &Arc<Artifacts>) -> Result<Option<u64>, Refusal> {
+    /// Does work that nobody waits for in a turn that nobody wants. `None`: it was given up for something that somebody waits for.
+    pub(crate) async fn spare<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.compiles.spare(work).await
+    }
+
+    /// Compiles a component that nobody waits for. Answers the artifact's size.
+    pub(crate) async fn compile_ahead(&self, component: Digest, bytes: Bytes, artifacts: &Arc<Artifacts>) -> Result<u64, Refusal> {
         let limits = ChildLimits {
             niceness: NICENESS_AHEAD,
             ..self.compile
         };
-        self.compiles
-            .spare(self.make(component, bytes, &limits, artifacts))
-            .await
-            .transpose()
+        self.make(component, bytes, &limits, artifacts).await
     }
 
     async fn make(&self, component: Digest, bytes: Bytes, limits: &ChildLimits, artifacts: &Arc<Artifacts>) -> Result<u64, Refusal> {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
+use hookmill_domain::limits::PluginLimits;
 use hookmill_domain::time::Time;
 use rustix::io::Errno;
 
@@ -23,6 +24,9 @@ use crate::prescan::prescan;
 use crate::refusal::{Refusal, Stage};
 use crate::schema::{Question, Verdict};
 use crate::turns::{Lane, Party};
+
+/// How many times the wall clock's limit of a call an inspection's has.
+const WALL_FACTOR: u64 = 30;
 
 /// A component that can be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,13 +66,13 @@ pub struct Needs {
     pub is_large: bool,
 }
 
-/// Whether those who upload a component had it before.
+/// Whether a plugin has a component's bytes already.
 #[derive(Clone, Copy)]
 pub(crate) enum Known {
-    /// It is new to them. It is compiled even if its artifact is there: else the time of the answer would tell an organization whether
+    /// It has them not. It is compiled even if its artifact is there: else the time of the answer would tell an organization whether
     /// another has uploaded the same bytes.
     No,
-    /// They had it: it is compiled where its artifact is not there.
+    /// It has them: it is compiled where its artifact is not there.
     Yes,
 }
 
@@ -95,31 +99,33 @@ pub(crate) async fn inspect(room: &Arc<Room>, party: Party, bytes: Bytes, known:
         room.compiler.compile(&turn, digest, bytes.clone(), &room.artifacts).await?;
         Ok(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX))
     };
-    let is_there = blocking(move || artifacts.has(&digest));
-    let (was_there, mut compile_ms) = match known {
-        Known::Yes => match is_there.await.map_err(host)? {
-            true => (true, None),
-            false => (false, Some(compile().await?)),
-        },
-        // Beside it and not before it: else reading it would tell by its time that it is there.
-        Known::No => {
-            let (is_there, compile_ms) = tokio::join!(is_there, compile());
-            (is_there.map_err(host)?, Some(compile_ms?))
-        }
+    // Reading an artifact would tell by its time that it is there: of what is new to them, its name alone is looked at.
+    let looked = blocking(move || match known {
+        Known::No => Ok((artifacts.is_taken(&digest)?, false)),
+        Known::Yes => artifacts.has(&digest).map(|is_sound| (is_sound, is_sound)),
+    });
+    let (was_there, is_compiled) = looked.await.map_err(host)?;
+    let mut compile_ms = match is_compiled {
+        true => None,
+        false => Some(compile().await?),
     };
     let try_out = || {
         let room = Arc::clone(room);
-        aside("inspection", async move { try_out(&room, digest).await })
+        async move {
+            let tried = aside("inspection", async move { try_out(&room, digest).await }).await;
+            tried.unwrap_or_else(|failure| Err(host(failure)))
+        }
     };
-    let mut tried = try_out().await.map_err(host)?;
+    let mut tried = try_out().await;
     // What was there may be another compiler's, or too much for this host: its own tells.
-    if compile_ms.is_none() && !matches!(tried, Ok(_) | Err(Refusal::Host(_))) {
+    if compile_ms.is_none() && tried.as_ref().is_err_and(|refusal| !refusal.is_passing()) {
         compile_ms = Some(compile().await?);
-        tried = try_out().await.map_err(host)?;
+        tried = try_out().await;
     }
     let tried = tried.map_err(|refusal| refusal.of_contract(prescan.contract));
     drop(turn);
-    if tried.is_err() && !was_there {
+    // Others may have come to need it: it goes for what is wrong with it alone.
+    if tried.as_ref().is_err_and(|refusal| !refusal.is_passing()) && !was_there {
         let artifacts = Arc::clone(&room.artifacts);
         blocking(move || artifacts.discard(&digest)).await.map_err(host)?;
     }
@@ -161,8 +167,13 @@ async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<Strin
         .await?
         .ok_or_else(|| host(io::Error::other("the artifact is gone")))?;
     let ready = component.ready();
+    // The thread stands back, and on a busy host it may wait long for its processor: that is no fault of the guest's.
+    let limits = PluginLimits {
+        wall_ms: room.limits.wall_ms.saturating_mul(WALL_FACTOR),
+        ..room.limits.clone()
+    };
     let setting = Setting {
-        limits: &room.limits,
+        limits: &limits,
         ticker: &room.ticker,
         data_bytes: 0,
         accepted_at: Time::default(),

@@ -179,19 +179,25 @@ impl Plugins {
         let refused = |refusal: Refusal| LoadError::Refused(Arc::new(refusal));
         room.loaded
             .get_or_load(digest, async || {
-                match inspect::from_disk(room, digest).await {
+                // The bytes are those that were kept, and no engine takes them: they may be another compiler's.
+                let is_foreign = match inspect::from_disk(room, digest).await {
                     Ok(Some(component)) => return Ok(component),
-                    Ok(None) => {}
-                    Err(Refusal::Host(failure)) => return Err(refused(Refusal::Host(failure))),
-                    // The bytes are those that were kept, and no engine takes them: they may be another compiler's.
-                    Err(refusal) if !room.made_anew.is_new(digest) => return Err(refused(refusal)),
-                    Err(_) => {}
-                }
+                    Ok(None) => false,
+                    Err(refusal) if refusal.is_passing() || room.made_anew.has(&digest) => return Err(refused(refusal)),
+                    Err(_) => true,
+                };
                 let turn = room.compiler.turn(organization, Lane::Load).await.map_err(refused)?;
+                // An upload of the same bytes may have compiled them meanwhile, or somebody ahead of need.
+                if !is_foreign && let Some(component) = inspect::from_disk(room, digest).await.map_err(refused)? {
+                    return Ok(component);
+                }
                 // Not before: components are large, and many may wait.
                 let bytes = ahead::fetched(digest, fetch).await?;
                 let compiled = room.compiler.compile(&turn, digest, bytes, &room.artifacts).await;
                 compiled.map_err(refused)?;
+                if is_foreign {
+                    room.made_anew.add(digest);
+                }
                 let component = inspect::from_disk(room, digest).await.map_err(refused)?;
                 component.ok_or_else(|| refused(compiling::host(std::io::Error::other("the artifact is gone"))))
             })
@@ -206,7 +212,7 @@ impl Plugins {
         inspect::inspect(&self.0, organization, bytes, Known::No).await
     }
 
-    /// The same for bytes that the organization has uploaded before: they are not compiled again.
+    /// The same for bytes that the plugin has already: they are not compiled again.
     pub async fn inspect_again(&self, organization: Option<OrganizationKey>, bytes: Bytes) -> Result<Inspection, Refusal> {
         inspect::inspect(&self.0, organization, bytes, Known::Yes).await
     }

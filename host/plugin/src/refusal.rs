@@ -120,6 +120,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether trying again later may help: it says nothing of the component.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Refusal::Busy | Refusal::Host(_))
+    }
+
     /// Its kind as one word, for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -257,7 +262,7 @@ impl LoadError {
         match self {
             LoadError::Fetch(_) => true,
             LoadError::WrongBytes { .. } => false,
-            LoadError::Refused(refusal) => matches!(**refusal, Refusal::Busy | Refusal::Host(_)),
+            LoadError::Refused(refusal) => refusal.is_passing(),
         }
     }
 }

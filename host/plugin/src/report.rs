@@ -25,7 +25,7 @@ pub struct Report {
     pub component_bytes: u64,
     /// The size of what it was compiled to.
     pub artifact_bytes: u64,
-    /// How long compiling took, its wait for a turn included; absent (`null`) where it was compiled before.
+    /// How long compiling took, its wait for a turn included; `null` where it was compiled before.
     pub compile_ms: Option<u64>,
     /// What every call of it begins with.
     pub needs: NeedsTold,

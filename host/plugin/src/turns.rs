@@ -1,7 +1,7 @@
 //! Turns at compiling. A party has one at a time. What somebody waits for comes first, and what nobody waits for gives its turn up to it.
 //!
 //! Uploads and loads stand in a queue each, and the two are served in turns; within each, parties are served in turns, however many of one
-//! party's wait.
+//! party's wait. (A party that stands in both is served in both.)
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

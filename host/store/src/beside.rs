@@ -18,15 +18,15 @@ use crate::wire::parsed;
 
 /// Connections that read at once.
 const READERS: usize = 2;
-/// Outcomes that tell which components are called, from the last one back.
-const OUTCOMES_LOOKED_AT: u32 = 10_000;
+/// Calls that tell which components are called, from the last one back.
+const CALLS_LOOKED_AT: u32 = 10_000;
 
 /// A component that an event may need: it is the active version of a plugin, or an integration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentInUse {
     /// Its digest.
     pub digest: Digest,
-    /// Of the last outcomes of the host, those of integrations that mean it now.
+    /// Of the host's last calls, those of integrations that mean it now.
     pub calls: u64,
     /// Whose plugin it is: the newest one, where several have these bytes. `None`: the host's.
     pub organization: Option<OrganizationName>,
@@ -76,8 +76,8 @@ fn components_in_use(connection: &Connection) -> rusqlite::Result<Vec<ComponentI
     // Of several versions with the same bytes SQLite takes the row of the maximum: https://sqlite.org/lang_select.html#bareagg
     let mut list = connection.prepare(
         "WITH lately (integration, calls) AS MATERIALIZED (
-             SELECT integration, count(*) FROM (SELECT integration, ordinal FROM outcome ORDER BY event DESC LIMIT ?2)
-             WHERE ordinal = 0 GROUP BY 1),
+             SELECT integration, count(*) FROM (SELECT integration FROM outcome WHERE ordinal = 0 ORDER BY event DESC LIMIT ?2)
+             GROUP BY 1),
          used (plugin, version, calls, uses) AS (
              SELECT u.plugin, iif(u.version = 0, a.version, u.version), total(l.calls), count(*)
              FROM plugin_use u LEFT JOIN plugin_active a ON a.plugin = u.plugin AND a.valid_until = ?1
@@ -91,7 +91,7 @@ fn components_in_use(connection: &Connection) -> rusqlite::Result<Vec<ComponentI
          WHERE v.deleted_at IS NULL AND c.bytes >= 0
          GROUP BY v.digest ORDER BY 2 DESC, sum(used.uses) DESC, 6 DESC",
     )?;
-    let rows = list.query_map(params![IN_FORCE, OUTCOMES_LOOKED_AT], |row| {
+    let rows = list.query_map(params![IN_FORCE, CALLS_LOOKED_AT], |row| {
         let organization: Option<String> = row.get(2)?;
         Ok(ComponentInUse {
             digest: Digest::from_bytes(row.get(0)?),

@@ -1,7 +1,7 @@
 //! Connections to the database: the one that writes, and those that read beside it.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
@@ -63,12 +63,46 @@ impl Readers {
         let result = tokio::task::spawn_blocking(move || {
             // The turn goes with the connection: a caller who goes away leaves both in use until the read has ended.
             let _turn = turn;
-            let connection = readers.connections.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = connection.expect("there are as many turns as connections");
-            let result = read(&connection);
-            readers.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-            result
+            let connection = readers.lock().pop().expect("there are as many turns as connections");
+            let lent = Lent {
+                readers: &readers,
+                connection: Some(connection),
+            };
+            lent.connection.as_ref().map(read).expect("it is there until it is given back")
         });
         Ok(result.await.map_err(|_| StoreError::Closed)??)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is in use. It is given back also where the read panics.
+struct Lent<'a> {
+    readers: &'a Readers,
+    connection: Option<Connection>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.readers.lock().extend(self.connection.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_panics_leaves_its_connection_to_the_next() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let path = folder.path().join("a.db");
+        Connection::open(&path).expect("it can be made");
+        let readers = Readers::open(&path, 1).expect("it opens");
+        let panicking = readers.read(|_| -> rusqlite::Result<()> { panic!("as a test wants it") });
+        assert!(panicking.await.is_err());
+        let one = readers.read(|connection| connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)));
+        assert_eq!(one.await.expect("it reads"), 1);
     }
 }

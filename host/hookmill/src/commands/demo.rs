@@ -8,13 +8,12 @@ use anyhow::Context as _;
 use clap::Args;
 use futures_util::FutureExt as _;
 use tempfile::TempDir;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Log};
 use crate::demo::{self, Played, Receiver};
 use crate::house::House;
 use crate::screen::Screen;
-use crate::signals::Hangup;
+use crate::signals::Signals;
 use crate::telemetry;
 
 /// Where the host listens if nobody else does.
@@ -60,19 +59,19 @@ impl Demo {
     }
 
     async fn show(&self, screen: &mut Screen, folder: &TempDir) -> anyhow::Result<ExitCode> {
-        let mut stop = Stop::listen()?;
+        let mut stop = Signals::listen()?;
         let mut receiver = Receiver::start().await?;
         let operator_key = operator_key()?;
         // Opening is not cut short: what it began in the folder has to be over when the folder is removed.
         let house = match open(folder.path(), &operator_key).await {
             Ok(house) => house,
             // Ctrl-C ends a component's compiling child as well.
-            Err(_) if stop.asked().now_or_never().is_some() => return Ok(ExitCode::from(INTERRUPTED)),
+            Err(_) if stop.next().now_or_never().is_some() => return Ok(ExitCode::from(INTERRUPTED)),
             Err(error) => return Err(error),
         };
         let shown = tokio::select! {
             shown = perform(screen, house.address, operator_key, &mut receiver) => shown.map(Some),
-            () = stop.asked() => Ok(None),
+            () = stop.next() => Ok(None),
         };
         let code = match shown {
             Ok(None) => Ok(ExitCode::from(INTERRUPTED)),
@@ -88,7 +87,7 @@ impl Demo {
         };
         let closed = tokio::select! {
             closed = house.close() => closed,
-            () = stop.asked() => Ok(()),
+            () = stop.next() => Ok(()),
         };
         closed.and(code)
     }
@@ -103,43 +102,17 @@ async fn perform(screen: &mut Screen, host: SocketAddr, operator_key: String, re
 }
 
 /// Tells how to go on, and of what arrives, until it is asked to stop or nobody reads any more.
-async fn stay(screen: &mut Screen, host: SocketAddr, played: &Played, receiver: &mut Receiver, stop: &mut Stop) -> anyhow::Result<()> {
+async fn stay(screen: &mut Screen, host: SocketAddr, played: &Played, receiver: &mut Receiver, stop: &mut Signals) -> anyhow::Result<()> {
     demo::closing(screen, host, played)?;
     while !screen.is_closed() {
         let arrival = tokio::select! {
             arrival = receiver.next() => arrival,
-            () = stop.asked() => break,
+            () = stop.next() => break,
         };
         let Some(arrival) = arrival else { return Ok(()) };
         demo::arrived(screen, &arrival)?;
     }
     Ok(())
-}
-
-/// Ctrl-C, SIGTERM, and the end of the terminal.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Hangup,
-}
-
-impl Stop {
-    fn listen() -> anyhow::Result<Stop> {
-        Ok(Stop {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: Hangup::listen()?,
-        })
-    }
-
-    /// Ends when one of them has come since the last time.
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            () = self.hangup.recv() => {}
-        }
-    }
 }
 
 /// Opens the host at the usual port, or at any other where somebody else listens there already.

@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{self, Egress, Flags};
 use crate::house::House;
-use crate::signals::Hangup;
+use crate::signals::Signals;
 use crate::telemetry;
 
 /// Its flags, and what stands in the environment alone.
@@ -56,48 +55,33 @@ impl Serve {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let mut signals = Signals::listen()?;
-            let house = tokio::select! {
-                house = House::open(&config, self.operator_key, self.keyring) => house?,
-                // Nothing is under way yet, and what a start has done the next one finds.
-                () = signals.next() => return Ok(()),
+            // As a task of its own: some of it waits for the disk, and signals are heard meanwhile.
+            let mut opening = tokio::spawn(async move { House::open(&config, self.operator_key, self.keyring).await });
+            let opened = tokio::select! {
+                opened = &mut opening => Some(opened??),
+                () = signals.next() => None,
             };
-            tell(&house);
-            signals.next().await;
+            let house = match opened {
+                Some(house) => {
+                    tell(&house);
+                    signals.next().await;
+                    house
+                }
+                // What a start has taken up is drained like anything else.
+                None => tokio::select! {
+                    opened = opening => opened??,
+                    () = signals.ended() => std::process::exit(130),
+                },
+            };
             tokio::select! {
                 closed = house.close() => closed?,
-                () = signals.next() => std::process::exit(130),
+                () = signals.ended() => std::process::exit(130),
             }
             anyhow::Ok(())
         })?;
         // A guest that is still running ends with the process.
         runtime.shutdown_background();
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// What tells the host to end.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// A terminal that is closed, where there is one.
-    hangup: Hangup,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: Hangup::listen()?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            () = self.hangup.recv() => {}
-        }
     }
 }
 

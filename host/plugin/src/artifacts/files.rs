@@ -84,6 +84,15 @@ pub(super) fn digest_in(file: File) -> Option<Digest> {
     digest.trim_end().parse().ok()
 }
 
+/// The length of a file; `None`: there is none.
+pub(super) fn bytes_at(path: &Path) -> io::Result<Option<u64>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

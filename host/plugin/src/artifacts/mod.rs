@@ -25,7 +25,7 @@ use tempfile::NamedTempFile;
 
 pub use sweep::Swept;
 
-use files::{begin_in, clear_abandoned, digest_in, digest_of, open, private_dir, remove, touch};
+use files::{begin_in, bytes_at, clear_abandoned, digest_in, digest_of, open, private_dir, remove, touch};
 
 /// Where files are written before they are renamed.
 const NEW: &str = "new";
@@ -112,21 +112,31 @@ impl Artifacts {
         let mut digest_file = self.begin()?;
         writeln!(digest_file, "{digest}")?;
         let bytes = artifact.as_file().metadata()?.len();
+        let replaced = bytes_at(&path)?.unwrap_or(0);
         for (file, path) in [(artifact, path), (digest_file, digest_path)] {
             file.as_file().sync_all()?;
             file.persist(path).map_err(|error| error.error)?;
         }
         File::open(&self.dir)?.sync_all()?;
         let mut total = self.lock_bytes();
-        *total = total.map(|total| total.saturating_add(bytes));
+        *total = total.map(|total| total.saturating_sub(replaced).saturating_add(bytes));
         Ok(())
+    }
+
+    /// Whether there is something under a component's name, sound or not.
+    pub(crate) fn is_taken(&self, component: &Digest) -> io::Result<bool> {
+        Ok(bytes_at(&self.paths(component).0)?.is_some())
     }
 
     /// Removes the artifact of a component, if there is one. Where it is mapped it stays so.
     pub(crate) fn discard(&self, component: &Digest) -> io::Result<()> {
         let (path, digest_path) = self.paths(component);
+        let bytes = bytes_at(&path)?.unwrap_or(0);
         remove(&digest_path)?;
-        remove(&path)
+        remove(&path)?;
+        let mut total = self.lock_bytes();
+        *total = total.map(|total| total.saturating_sub(bytes));
+        Ok(())
     }
 
     fn paths(&self, component: &Digest) -> (PathBuf, PathBuf) {
@@ -140,7 +150,7 @@ impl Artifacts {
     }
 }
 
-/// Components whose artifact was sound and was taken by no engine, and which are compiled once more for it. Of a component that needs more than
+/// Components whose artifact was sound and was taken by no engine, and which were compiled once more for it. Of a component that needs more than
 /// this host gives, every event would have it compiled.
 #[derive(Debug, Default)]
 pub(crate) struct MadeAnew(Mutex<HashSet<Digest>>);
@@ -149,13 +159,20 @@ impl MadeAnew {
     /// So many are remembered; then all are forgotten.
     const COUNT_MAX: usize = 1024;
 
-    /// Whether it is the first time for that component. It is remembered.
-    pub(crate) fn is_new(&self, component: Digest) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn has(&self, component: &Digest) -> bool {
+        self.lock().contains(component)
+    }
+
+    pub(crate) fn add(&self, component: Digest) {
+        let mut known = self.lock();
         if known.len() >= MadeAnew::COUNT_MAX {
             known.clear();
         }
-        known.insert(component)
+        known.insert(component);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -103,8 +103,10 @@ mod tests {
     fn child() -> CompilerCommand {
         let tests = std::env::current_exe().expect("this program");
         let target = tests.ancestors().nth(2).expect("target/<profile>/deps/<this program>");
+        let program = target.join("examples").join("compile_child");
+        assert!(program.exists(), "`cargo test` without `--lib` builds {}", program.display());
         CompilerCommand {
-            program: target.join("examples").join("compile_child"),
+            program,
             args: Vec::new(),
             env: Vec::new(),
         }

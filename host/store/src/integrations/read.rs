@@ -43,11 +43,14 @@ impl Store {
         let keyring = self.keyring();
         self.read(move |connection| {
             let mut list = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM integration WHERE organization = ?1 AND key > ?2 AND deleted_at IS NULL ORDER BY key LIMIT ?3"
+                "SELECT {COLUMNS} FROM integration WHERE organization = ?1 AND key > ?2 AND deleted_at IS NULL ORDER BY key"
             ))?;
-            let rows = list.query_map(params![organization.0, after.0, limit], read_row)?;
+            let rows = list.query_map(params![organization.0, after.0], read_row)?;
             let mut integrations = Vec::new();
             for row in rows {
+                if integrations.len() == limit as usize {
+                    break;
+                }
                 let row = row?;
                 let id = row.id;
                 match row.integration(&keyring) {

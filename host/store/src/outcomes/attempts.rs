@@ -174,6 +174,8 @@ impl Desk<'_> {
             // What was cancelled while its attempt was under way stays so, unless the receiver has taken it.
             Next::Delivered => Settled::Is(next),
             _ if cancelled => Settled::Cancelled,
+            // The same of what was given up meanwhile: there is no request any more that could be sent again.
+            _ if state == codes::of_delivery(DeliveryState::Expired) => Settled::Is(Next::Expired),
             // Somebody asked for a retry while this attempt was under way: its schedule begins anew, now.
             Next::Waiting(_) | Next::Exhausted if due_at.is_some_and(|due_at| due_at != was_due.millis()) => {
                 counted = 0;
