@@ -64,6 +64,29 @@ impl Desk<'_> {
         Ok(left > 0)
     }
 
+    /// Writes a piece. One that is there goes first: SQLite leaves a row alone that is to be written over by the same.
+    fn put_piece(&self, digest: Digest, number: usize, piece: &[u8]) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("DELETE FROM component_piece WHERE digest = ?1 AND number = ?2")?
+            .execute(params![digest.as_bytes(), number])?;
+        self.connection
+            .prepare_cached("INSERT INTO component_piece (digest, number, piece) VALUES (?1, ?2, ?3)")?
+            .execute(params![digest.as_bytes(), number, piece])?;
+        Ok(())
+    }
+
+    /// Makes a component one that is stored whole, if all of its pieces are there.
+    fn make_whole(&self, digest: Digest, length: usize) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO component (digest, bytes)
+                 SELECT ?1, ?2 WHERE (SELECT sum(length(piece)) FROM component_piece WHERE digest = ?1) = ?2
+                 ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes",
+            )?
+            .execute(params![digest.as_bytes(), length])?;
+        Ok(())
+    }
+
     fn remove_pieces(&self, digest: Digest) -> rusqlite::Result<bool> {
         let leaving = self
             .connection
@@ -86,39 +109,29 @@ impl Desk<'_> {
 }
 
 impl Store {
-    /// Stores a component's bytes, if they are not there. Large ones take several commits. While the same bytes are being removed it may be
-    /// that they are not there in the end: a version that is added then says so. Unless it is `built_in`, it leaves free on the disk what is to
-    /// be kept free, and may leave some pieces behind when there is no more.
+    /// Stores a component's bytes. Large ones take several commits. They are written even if they are there: else the time that it takes would
+    /// tell a tenant whether another has them. While the same bytes are being removed it may be that they are not there in the end: a version
+    /// that is added then says so. Unless it is `built_in`, it leaves free on the disk what is to be kept free, and may leave some pieces behind
+    /// when there is no more.
     pub async fn put_component(&self, digest: Digest, bytes: Bytes, built_in: bool) -> Result<(), StoreError> {
-        if self.read(move |connection| stored_bytes(connection, digest)).await?.is_some() {
-            return Ok(());
-        }
-        for (number, start) in (0..bytes.len()).step_by(PIECE_BYTES).enumerate() {
+        let length = bytes.len();
+        for (number, start) in (0..length).step_by(PIECE_BYTES).enumerate() {
             if !built_in && !self.has_room() {
                 return Err(StoreError::NoRoom);
             }
-            let piece = bytes.slice(start..bytes.len().min(start + PIECE_BYTES));
+            let end = length.min(start + PIECE_BYTES);
+            let piece = bytes.slice(start..end);
             self.write(move |desk| {
-                // Two uploads of the same bytes write the same pieces.
-                desk.connection
-                    .prepare_cached("INSERT OR IGNORE INTO component_piece (digest, number, piece) VALUES (?1, ?2, ?3)")?
-                    .execute(params![digest.as_bytes(), number, &piece[..]])?;
+                desk.put_piece(digest, number, &piece)?;
+                // With the last piece and not after it: a commit that changes nothing takes no time.
+                if end == length {
+                    desk.make_whole(digest, length)?;
+                }
                 Ok(())
             })
             .await?;
         }
-        let length = bytes.len();
-        self.write(move |desk| {
-            desk.connection
-                .prepare_cached(
-                    "INSERT INTO component (digest, bytes)
-                     SELECT ?1, ?2 WHERE (SELECT sum(length(piece)) FROM component_piece WHERE digest = ?1) = ?2
-                     ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes",
-                )?
-                .execute(params![digest.as_bytes(), length])?;
-            Ok(())
-        })
-        .await
+        Ok(())
     }
 
     /// The bytes of a component; `None` if it is not stored.
