@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
+use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_flow::River;
 use hookmill_plugin_room::CompilerCommand;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::parts::clock::HandClock;
 use crate::parts::components::wat;
-use crate::parts::river::{PASSTHROUGH, close, compiler_after, limits, open_with, organization};
+use crate::parts::river::{PASSTHROUGH, close, compiler_after, limits, open, open_with, organization};
 
 /// A compiler that writes a line for each job that it is given.
 fn counting(count: &Path) -> CompilerCommand {
@@ -65,5 +66,33 @@ async fn what_another_has_is_compiled_again() {
     let third = organization(&river, "third").await;
     assert_eq!(upload(&river, third, "its", component).await, report);
     assert_eq!(begun(), before + 6, "its artifact is on the disk");
+    close(river).await;
+}
+
+/// A large component is many pages, and the answer waits until they are on the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_has_is_stored_again() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let river = open(folder.path(), &clock, limits()).await;
+    let large = Bytes::from(vec![7; 1_500_000]);
+    let written = || {
+        fs::metadata(folder.path().join("hookmill.db-wal"))
+            .expect("the database's log")
+            .len()
+    };
+    let put = async |decoy: &str| {
+        let before = written();
+        let decoy = Some(Digest::of(decoy.as_bytes()));
+        let put = river.store().put_component(Digest::of(&large), large.clone(), decoy, false).await;
+        put.expect("stored");
+        written() - before
+    };
+    let (new, known) = (put("one's").await, put("another's").await);
+    assert!(new > large.len() as u64, "{new} bytes");
+    assert!(known.abs_diff(new) < new / 20, "{known} bytes, {new} for the first one");
+    assert_eq!(
+        river.store().component(Digest::of(&large)).await.expect("it reads"),
+        Some(large.clone())
+    );
     close(river).await;
 }
