@@ -1,6 +1,7 @@
 //! Guests in Rust, JavaScript (in both of its engines), Python and C, as their tools make them, with WASI imported and not stubbed: what
-//! they print, what they find, how they fail, and that the same event gives the same bytes.
+//! they print, what they find, how they fail, that the same event gives the same bytes, and how they say what configuration they take.
 
+mod configuration;
 mod same_bytes;
 mod surroundings;
 

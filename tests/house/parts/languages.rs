@@ -3,6 +3,7 @@
 //!
 //! Their folders stay in the target folder, with what npm and pip have fetched into them.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::{fs, thread};
@@ -49,6 +50,22 @@ fn built(name: &str, language: Language, main: &str, source: &str) -> Bytes {
     copy(&project, &folder);
     let built = build_project(&folder, &Options::default()).unwrap_or_else(|error| panic!("{name}: {:#}", anyhow::Error::from(error)));
     fs::read(built.path).expect("it was just built").into()
+}
+
+/// A new project in the language of the guest of this name, and called as it is. What npm and pip have fetched for the guest, it has, too.
+pub fn new_project(name: &str, within: &Path) -> PathBuf {
+    // They have fetched it then.
+    foreign();
+    let (_, language, ..) = SOURCES.into_iter().find(|(guest, ..)| *guest == name).expect("a guest's name");
+    let project = within.join(name);
+    create(&project, language).expect("a new project");
+    for fetched in ["node_modules", "package-lock.json", ".venv"] {
+        let from = folder().join(name).join(fetched);
+        if from.exists() {
+            symlink(from, project.join(fetched)).expect("a temporary folder takes links");
+        }
+    }
+    project
 }
 
 /// Where they are built, in the target folder.
