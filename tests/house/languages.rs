@@ -1,7 +1,10 @@
-//! Guests in Rust, JavaScript (in both of its engines), Python and C, as their tools make them, with WASI imported and not stubbed: what
-//! they print, what they find, how they fail, and that the same event gives the same bytes.
+//! Guests in Rust, JavaScript (in both of its engines), Python and C, as their tools make them, with WASI imported and with traps in its
+//! place: what they print, what they find, how they fail, that the same event gives the same bytes, and how they say what configuration they
+//! take.
 
+mod configuration;
 mod same_bytes;
+mod stubbed;
 mod surroundings;
 
 use std::path::{Path, PathBuf};

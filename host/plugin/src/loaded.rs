@@ -229,3 +229,78 @@ impl Drop for Visit<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hookmill_domain::limits::PluginLimits;
+
+    use super::*;
+    use crate::compiling::Fresh;
+    use crate::engine::{Metering, Size, compiling};
+    use crate::inspect::link;
+    use crate::mapping::taken;
+
+    const PASSTHROUGH: &[u8] = include_bytes!("../../../plugins/passthrough/passthrough.wasm");
+
+    /// One component under as many names.
+    fn components<const COUNT: usize>() -> [Component; COUNT] {
+        let tier = Tier::open(&PluginLimits::default(), &Size::small(1, 1), Metering::Epochs).expect("an engine");
+        let tier = Arc::new(tier);
+        let artifact = Fresh::by(&compiling(Metering::Epochs).expect("an engine"), PASSTHROUGH);
+        let taken = taken(&tier.engine, &artifact).expect("its own compiler's");
+        std::array::from_fn(|number| link(&tier, Digest::of(&number.to_le_bytes()), &taken, 1000).expect("a plugin"))
+    }
+
+    /// The numbers of those that are loaded.
+    fn left(loaded: &Loaded, components: &[Component]) -> Vec<usize> {
+        let are_loaded = components
+            .iter()
+            .enumerate()
+            .filter(|(_, component)| loaded.has(component.digest()));
+        are_loaded.map(|(number, _)| number).collect()
+    }
+
+    #[test]
+    fn when_there_are_too_many_those_unused_for_longest_go() {
+        let components = components::<5>();
+        let loaded = Loaded::new(u64::MAX, 3);
+        for component in &components[..3] {
+            loaded.insert(component.clone());
+        }
+        assert_eq!(left(&loaded, &components), [0, 1, 2], "as many as may be");
+        let used = |number: usize| assert!(loaded.get(components[number].digest()).is_some(), "{number}");
+        used(0);
+        loaded.insert(components[3].clone());
+        assert_eq!(left(&loaded, &components), [0, 2, 3]);
+        used(0);
+        used(3);
+        loaded.insert(components[4].clone());
+        assert_eq!(left(&loaded, &components), [0, 3, 4]);
+        // One that is there already takes no further place.
+        loaded.insert(components[4].clone());
+        assert_eq!((loaded.len(), loaded.bytes()), (3, 3 * (1000 + ANONYMOUS_BYTES)));
+    }
+
+    #[test]
+    fn the_one_just_inserted_stays_whatever_the_bound() {
+        let components = components::<3>();
+        for loaded in [Loaded::new(u64::MAX, 1), Loaded::new(u64::MAX, 0), Loaded::new(1, 3)] {
+            for (number, component) in components.iter().enumerate() {
+                loaded.insert(component.clone());
+                assert_eq!(left(&loaded, &components), [number]);
+            }
+        }
+    }
+
+    /// Room is made for more than the one: else each further insertion would have to look for the oldest.
+    #[test]
+    fn a_twentieth_goes_at_once() {
+        let components = components::<41>();
+        let loaded = Loaded::new(u64::MAX, 40);
+        for component in &components {
+            loaded.insert(component.clone());
+        }
+        let latest: Vec<usize> = (3..41).collect();
+        assert_eq!(left(&loaded, &components), latest);
+    }
+}

@@ -37,6 +37,10 @@ const deeds = {
     }
     return found;
   },
+  // What comes of nothing but the event: without WASI, too.
+  given({ event }) {
+    return { kind: event.kind, data: JSON.parse(event.data), sorted: [10, 9, 1].sort(), third: 1 / 3 };
+  },
   print() {
     console.log('said on stdout');
     console.error('said on stderr');
@@ -51,6 +55,6 @@ export const transformer = {
   transform(event, integration) {
     const config = JSON.parse(integration.config);
     const deed = deeds[config.do];
-    return deed ? deliver({ body: json(deed(config)) }) : skip(`nothing is known of ${config.do}`);
+    return deed ? deliver({ body: json(deed({ ...config, event })) }) : skip(`nothing is known of ${config.do}`);
   },
 };

@@ -70,6 +70,12 @@ def surroundings(_) -> dict:
     }
 
 
+def given(config: dict) -> dict:
+    """What comes of nothing but the event: without WASI, too."""
+    event = config["event"]
+    return {"kind": event.kind, "data": json.loads(event.data), "sorted": sorted([10, 9, 1]), "third": 1 / 3}
+
+
 def say(_) -> dict:
     print("said on stdout")
     print("said on stderr", file=sys.stderr)
@@ -80,11 +86,11 @@ def throw(config: dict) -> dict:
     raise ValueError(config["message"])
 
 
-DEEDS = {"chance": chance, "surroundings": surroundings, "print": say, "throw": throw}
+DEEDS = {"chance": chance, "surroundings": surroundings, "given": given, "print": say, "throw": throw}
 
 
 class Transformer(exports.Transformer):
     def transform(self, event: Event, integration: Integration) -> Outcome:
         config = json.loads(integration.config)
         deed = DEEDS.get(config["do"])
-        return deliver(request(json_body(deed(config)))) if deed else skip(f"nothing is known of {config['do']}")
+        return deliver(request(json_body(deed({**config, "event": event})))) if deed else skip(f"nothing is known of {config['do']}")

@@ -1,9 +1,8 @@
-//! What plugins do and ask for that they may not, each with the code that its run is parked with. The code, and the time that it took, is
-//! printed (`cargo test -- --nocapture`).
+//! What plugins do and ask for that they may not, each with the code that its run is parked with.
 
 use serde_json::{Value, json};
 
-use super::Scene;
+use super::{Scene, tell};
 use crate::parts::calls::one;
 use crate::parts::components::{probe, wasi, wat};
 use crate::parts::host::text;
@@ -207,6 +206,7 @@ async fn an_endless_sleeper_uses_up_its_time() {
     scene.attacker.plugin("wasi", wasi()).await;
     scene.attack("wasi", &json!({"sleep": "for ever"})).await;
     let event = scene.attacked().await;
+    tell("a sleep for ever", &event["runs"][0]);
     assert_eq!(
         (text(&event, "/runs/0/state"), text(&event, "/runs/0/code")),
         ("parked", "cpu_limit"),
@@ -264,11 +264,4 @@ async fn check_guests(cases: &[(&str, &str)]) {
         let is = (text(run, "/state"), run["code"].as_str().unwrap_or_default());
         assert_eq!(is, (if code.is_empty() { "skipped" } else { "parked" }, *code), "{guest}: {run}");
     }
-}
-
-/// Prints how a run ended, and what its call took.
-fn tell(misdeed: &str, run: &Value) {
-    let misdeed: String = misdeed.chars().take(80).collect();
-    let ended = run["code"].as_str().unwrap_or("no fault");
-    println!("{ended:16} {:>8} us  {misdeed}", run["duration_us"]);
 }

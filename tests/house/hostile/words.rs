@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Scene;
+use super::{Scene, tell};
 use crate::parts::calls::one;
 use crate::parts::components::probe;
 use crate::parts::host::text;
@@ -45,14 +45,21 @@ async fn what_a_guest_says_reaches_no_terminal_raw() {
     let scene = Scene::new().await;
     scene.attacker.plugin("probe", probe()).await;
     let message = "\u{1b}]0;owned\u{7}\u{1b}[31mred\r\u{8}\0\u{7f}\nerror: not by the host";
-    for config in [
-        json!({"do": "panic", "message": message}),
-        json!({"do": "skip", "reason": message}),
-        json!({"do": "reject", "reason": message}),
-    ] {
-        scene.attack("probe", &config).await;
+    let cases = [
+        (json!({"do": "panic", "message": message}), Some("trap")),
+        (json!({"do": "skip", "reason": message}), None),
+        (json!({"do": "reject", "reason": message}), Some("rejected")),
+    ];
+    let mut integrations = Vec::new();
+    for (config, _) in &cases {
+        integrations.push(scene.attack("probe", config).await);
     }
     let event = scene.attacked().await;
+    for ((config, code), integration) in cases.iter().zip(&integrations) {
+        let run = one(&event["runs"], |run| run["integration"] == **integration);
+        tell(&config.to_string(), run);
+        assert_eq!(run["code"].as_str(), *code, "{run}");
+    }
     for path in [
         format!("/events/{}", text(&event, "/id")),
         format!("/runs/{}", text(&event, "/runs/0/id")),
@@ -115,6 +122,8 @@ async fn neither_do_the_control_characters_beyond_ascii() {
         .attack("probe", &json!({"do": "panic", "message": "\u{9b}31mred\u{9d}0;owned\u{9c}"}))
         .await;
     let event = scene.attacked().await;
+    tell("control characters beyond ASCII", &event["runs"][0]);
+    assert_eq!(text(&event, "/runs/0/code"), "trap", "{event}");
     let answer = scene.attacker.get(&format!("/events/{}", text(&event, "/id"))).await;
     let said = String::from_utf8(answer.body.to_vec()).expect("JSON is text");
     assert!(said.contains("owned"), "{said}");

@@ -3,7 +3,9 @@
 //!
 //! Their folders stay in the target folder, with what npm and pip have fetched into them.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::{fs, thread};
 
@@ -21,6 +23,20 @@ const SOURCES: [(&str, Language, &str, &str); 4] = [
 ];
 
 const JAVASCRIPT: &str = include_str!("../../guests/js/plugin.js");
+
+/// How tools are told to put traps in WASI's place: a guest's name, the tool, and its arguments but for the output.
+const STUBBED: [(&str, &str, &str); 2] = [
+    (
+        "quickjs",
+        "node_modules/.bin/componentize-qjs",
+        "--sync --stub-wasi --module-root . --world plugin --js plugin.js --wit wit",
+    ),
+    (
+        "python",
+        ".venv/bin/componentize-py",
+        "--quiet --wit-path wit --world plugin componentize --stub-wasi --python-path . app",
+    ),
+];
 
 /// What the packages of a project are named in: another one wants others.
 const MANIFESTS: [&str; 2] = ["package.json", "requirements.txt"];
@@ -49,6 +65,39 @@ fn built(name: &str, language: Language, main: &str, source: &str) -> Bytes {
     copy(&project, &folder);
     let built = build_project(&folder, &Options::default()).unwrap_or_else(|error| panic!("{name}: {:#}", anyhow::Error::from(error)));
     fs::read(built.path).expect("it was just built").into()
+}
+
+/// Guests that have traps in WASI's place, by the names of those that have not. One of the large engine for JavaScript would take the compiler
+/// half a minute more.
+pub fn stubbed() -> Vec<(&'static str, Bytes)> {
+    // Their tools and sources are there then.
+    foreign();
+    let built = |(name, tool, arguments): (&'static str, &str, &str)| {
+        let folder = folder().join(name);
+        let output = folder.join("build/stubbed.wasm");
+        let mut build = Command::new(folder.join(tool));
+        build.args(arguments.split(' ')).arg("-o").arg(&output).current_dir(&folder);
+        let status = build.env("VIRTUAL_ENV", folder.join(".venv")).status().expect("the tool starts");
+        assert!(status.success(), "{name}");
+        (name, fs::read(output).expect("it was just built").into())
+    };
+    STUBBED.map(built).into()
+}
+
+/// A new project in the language of the guest of this name, and called as it is. What npm and pip have fetched for the guest, it has, too.
+pub fn new_project(name: &str, within: &Path) -> PathBuf {
+    // They have fetched it then.
+    foreign();
+    let (_, language, ..) = SOURCES.into_iter().find(|(guest, ..)| *guest == name).expect("a guest's name");
+    let project = within.join(name);
+    create(&project, language).expect("a new project");
+    for fetched in ["node_modules", "package-lock.json", ".venv"] {
+        let from = folder().join(name).join(fetched);
+        if from.exists() {
+            symlink(from, project.join(fetched)).expect("a temporary folder takes links");
+        }
+    }
+    project
 }
 
 /// Where they are built, in the target folder.

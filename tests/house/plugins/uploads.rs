@@ -1,5 +1,7 @@
 //! Uploads: bytes are versions, and what is no plugin is refused by name.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use serde_json::{Value, json};
@@ -103,8 +105,12 @@ async fn refused_uploads_say_what_is_wrong() {
     let host = Host::start_with(Options::default().with("LIMITS__PLUGIN__COMPONENT_BYTES_MAX", "400000"));
     let tenant = host.organization("contractfit1").await;
     let refused = async |component: Bytes, code: &str, says: &str| {
+        let began = Instant::now();
         let answer = tenant.upload("name=refused", component).await;
+        let took_ms = began.elapsed().as_millis();
         let problem = answer.expect(422);
+        let why = text(&problem, "/detail").lines().next().unwrap_or_default();
+        println!("{:20} {took_ms:>6} ms  {why}", text(&problem, "/code"));
         assert_eq!(
             (text(&problem, "/code"), &answer.headers["content-type"]),
             (code, &"application/problem+json".parse().expect("a value"))

@@ -350,6 +350,12 @@ async fn who_may_do_what() {
             format!("/plugins/mine/versions/1/activate{o}"),
             [200, 200, 403, 403, 403, 401],
         ),
+        ("POST", format!("/plugins/mine/versions/1/run{o}"), [200, 200, 403, 403, 403, 401]),
+        (
+            "POST",
+            format!("/plugins/mine/versions/1/backtest{o}"),
+            [200, 200, 403, 403, 403, 401],
+        ),
         ("DELETE", format!("/plugins/mine/versions/2{o}"), [404, 204, 403, 403, 403, 401]),
         // The host's are read by all, and changed by operators who name no organization.
         (
@@ -370,9 +376,17 @@ async fn who_may_do_what() {
         ),
         ("DELETE", "/plugins/shared/versions/2".to_owned(), [204, 403, 403, 403, 403, 401]),
     ];
+    let integration = json!({"type": "webhook", "events": ["document_text"], "target": "https://example.org/", "plugin": "mine"});
+    let run = json!({"event": {"event": "document_text", "data": {"id": "1"}}, "integration": integration}).to_string();
+    let backtest = json!({"integration": integration}).to_string();
     for (method, path, expected) in table {
+        let body = match path.rsplit('/').next().and_then(|last| last.split('?').next()) {
+            Some("run") => &*run,
+            Some("backtest") => &*backtest,
+            _ => "",
+        };
         for (client, status) in callers.iter().zip(expected).rev() {
-            let answer = client.call(method, &path, "").await;
+            let answer = client.call(method, &path, body.to_owned()).await;
             assert_eq!(answer.status, status, "{method} {path}: {:?}", answer.body);
             if status >= 400 {
                 some_problem(&answer, status);

@@ -14,7 +14,7 @@ use crate::{House, an_event, bodies, fault};
 const PASSTHROUGH: &[u8] = include_bytes!("../../../../plugins/passthrough/passthrough.wasm");
 
 /// Prints how a call ended.
-fn tell(name: &str, called: &Called) {
+pub(crate) fn tell(name: &str, called: &Called) {
     let (ended, message) = match &called.outcome {
         Ok(_) => ("an outcome", ""),
         Err(fault) => (fault.code.as_str(), fault.message.lines().next().unwrap_or_default()),

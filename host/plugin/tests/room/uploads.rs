@@ -83,7 +83,10 @@ async fn a_compiled_artifact_is_no_component() {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "cwasm"))
         .expect("an artifact");
-    let refusal = refused(std::fs::read(artifact).expect("its bytes")).await;
+    let artifact = std::fs::read(artifact).expect("its bytes");
+    let began = Instant::now();
+    let refusal = refused(artifact).await;
+    println!("{} after {} us: {refusal}", refusal.code(), began.elapsed().as_micros());
     assert!(matches!(refusal, Refusal::NotAComponent { what } if what.contains("compiled")));
 }
 

@@ -4,6 +4,7 @@ use hookmill_domain::outcome::ParkCode;
 use hookmill_plugin_room::Call;
 
 use crate::guests::{Guest, SKIP, deliver};
+use crate::hostile::tell;
 use crate::{ACCEPTED_AT_MS, House, an_event, bodies, fault};
 
 /// Writes numbers as 16 hexadecimal digits from 4096 on.
@@ -115,6 +116,7 @@ async fn an_endless_sleeper_ends_at_its_cpu_time() {
         (loop $again (call $block (local.get $timer)) (drop (call $monotonic)) (br $again)) (unreachable)";
     let component = house.upload(Guest { transform, ..CLOCKS }.build()).await;
     let called = house.call(&component).await;
+    tell("an endless sleeper", &called);
     assert!(called.facts.duration_us < 5_000_000);
     fault(called, ParkCode::CpuLimit);
 }
@@ -123,7 +125,9 @@ async fn an_endless_sleeper_ends_at_its_cpu_time() {
 async fn timers_without_end_are_a_fault() {
     let house = House::new();
     let transform = "(loop $again (drop (call $sleep (i64.const 1))) (br $again)) (unreachable)";
-    fault(house.run(Guest { transform, ..CLOCKS }.build()).await, ParkCode::Trap);
+    let called = house.run(Guest { transform, ..CLOCKS }.build()).await;
+    tell("timers without end", &called);
+    fault(called, ParkCode::Trap);
 }
 
 #[tokio::test]
@@ -211,7 +215,9 @@ async fn a_flood_of_standard_output_ends_the_call() {
             unreachable",
         ..Guest::default()
     };
-    let fault = fault(house.run(guest.build()).await, ParkCode::OutputLimit);
+    let called = house.run(guest.build()).await;
+    tell("a flood of standard output", &called);
+    let fault = fault(called, ParkCode::OutputLimit);
     assert!(fault.message.starts_with("the plugin flooded its log"), "{}", fault.message);
 }
 

@@ -1,0 +1,109 @@
+//! Plugins that export a schema: new projects that are changed as their READMEs say, to the letter.
+
+use std::fs;
+use std::path::Path;
+
+use hookmill_builder::{Options as BuildOptions, build_project};
+use serde_json::{Value, json};
+
+use crate::parts::calls::fields;
+use crate::parts::host::{Host, text};
+use crate::parts::languages::new_project;
+
+/// What is built by which name, where it is written, and how READMEs mark its language.
+const PROJECTS: [(&str, &str, &str); 3] = [
+    ("quickjs", "plugin.js", "js"),
+    ("python", "app.py", "python"),
+    ("c", "plugin.c", "c"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_readmes_show_of_configurations_is_true() {
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, main, mark) in PROJECTS {
+        let project = new_project(name, folder.path());
+        let sample = read(&project.join("events/document_predict.json"));
+        make_configurable(&project, main, mark);
+        let built = build_project(&project, &BuildOptions::default());
+        let built = built.unwrap_or_else(|error| panic!("{name}: {:#}", anyhow::Error::from(error)));
+        let component = fs::read(built.path).expect("it was just built");
+        let uploaded = tenant.plugin(name, component).await;
+        let schema = json!({
+            "type": ["object", "null"], "properties": {"at_least": {"type": "number", "default": 0}}, "additionalProperties": false,
+        });
+        assert_eq!(uploaded["report"]["schema"], schema, "{name}");
+
+        let integration = |config: &Value| {
+            json!({
+                "type": "webhook", "events": ["document_predict"], "target": "https://example.org/", "plugin": name, "plugin_config": config,
+            })
+        };
+        for (config, field) in [
+            (json!({"at_least": "much"}), "/plugin_config/at_least"),
+            (json!({"at_most": 100}), "/plugin_config"),
+            (json!([100]), "/plugin_config"),
+        ] {
+            let refused = tenant.post("/integrations", &integration(&config)).await;
+            assert_eq!(fields(&refused), [field], "{name}, {config}: {refused:?}");
+        }
+        for (config, skips) in [
+            (Value::Null, None),
+            (json!({}), None),
+            (json!({"at_least": 152.11}), None),
+            (json!({"at_least": 1000}), Some("the total is below 1000")),
+        ] {
+            let integration = integration(&config);
+            tenant.post("/integrations", &integration).await.expect(201);
+            let body = format!(r#"{{"event": {sample}, "integration": {integration}}}"#);
+            let shown = tenant
+                .call("POST", &format!("/plugins/{name}/versions/1/run"), body)
+                .await
+                .expect(200);
+            let outcome = if skips.is_some() { "skip" } else { "deliver" };
+            assert_eq!(
+                (text(&shown, "/outcome"), shown["reason"].as_str()),
+                (outcome, skips),
+                "{name}, {config}: {shown}"
+            );
+        }
+    }
+}
+
+/// Does what the project's README says.
+fn make_configurable(project: &Path, main: &str, mark: &str) {
+    let readme = read(&project.join("README.md"));
+    let shown = block(&readme, mark);
+    assert_eq!(
+        shown,
+        block(include_str!("../../../plugins/README.md"), mark),
+        "both READMEs show the same"
+    );
+    let (inside, beside) = shown.split_once("\n\n").expect("two parts");
+    let main = project.join(main);
+    let source = read(&main);
+    let (before, delivers) = source.split_once("return deliver(").expect("the new project delivers");
+    let indent = &before[before.rfind('\n').expect("lines") + 1..];
+    let inside: String = inside.lines().map(|line| format!("{line}\n{indent}")).collect();
+    fs::write(&main, format!("{before}{inside}return deliver({delivers}\n\n{beside}")).expect("written");
+
+    let description = project.join("hookmill.json");
+    let mut described: Value = serde_json::from_str(&read(&description)).expect("JSON");
+    described["world"] = json!("configurable-plugin");
+    fs::write(&description, described.to_string()).expect("written");
+}
+
+/// The one block of that language in a README.
+fn block<'a>(readme: &'a str, mark: &str) -> &'a str {
+    let begins = format!("\n```{mark}\n");
+    let mut blocks = readme.split(&*begins).skip(1);
+    let (Some(block), None) = (blocks.next(), blocks.next()) else {
+        panic!("one block of {mark}: {readme}")
+    };
+    block.split_once("```").expect("the block ends").0
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
