@@ -125,6 +125,8 @@ pub struct IntakeLimits {
     pub payload_memory_bytes_max_per_organization: u64,
     /// The most integrations of an organization: 429 past it.
     pub integrations_max: u32,
+    /// The most API keys of an organization, expired ones among them until they are deleted: 429 past it. All of them are held in memory.
+    pub keys_max: u32,
     /// The most plugins of an organization that have a version: 429 past it. This and the next two bind no operator for the host's own plugins.
     pub plugins_max: u32,
     /// The most versions of a plugin that are not deleted: 429 past it. Whoever uploads at each change of a source has years to delete some.
@@ -148,6 +150,7 @@ impl Default for IntakeLimits {
             payload_memory_bytes_max: 256 * MIB,
             payload_memory_bytes_max_per_organization: 64 * MIB,
             integrations_max: 1000,
+            keys_max: 1000,
             plugins_max: 1000,
             versions_max: 1000,
             component_bytes_max_per_organization: GIB,
