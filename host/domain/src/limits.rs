@@ -115,11 +115,13 @@ pub struct IntakeLimits {
     pub batch_runs_max: u32,
     /// The largest body of every other call but an upload.
     pub request_body_bytes_max: u64,
-    /// How long a client may take to send its request's headers, and its body.
+    /// How long a client may take to send its request's headers, and its body; and to read a large answer, for each `event_body_bytes_max` of
+    /// it.
     pub request_read_timeout_ms: u64,
     /// The most connections of clients at once.
     pub connections_max: u32,
-    /// Payload bytes of all organizations in memory; past it, events go to the queue on disk.
+    /// Payload bytes of all organizations in memory; past it, events go to the queue on disk. Bodies of requests that are being read, and
+    /// large answers until they are read, may each have as much: past it they wait, and get 503.
     pub payload_memory_bytes_max: u64,
     /// Payload bytes of one organization in memory; past it, its events go to the queue on disk.
     pub payload_memory_bytes_max_per_organization: u64,
