@@ -118,7 +118,7 @@ async fn answer(inner: &Weak<Inner>, job: Job) -> OrganizationKey {
 }
 
 async fn run(inner: &Arc<Inner>, trial: &Trial) -> Tried {
-    let component = match component(inner, trial.event.organization, trial.pinned.digest).await {
+    let component = match component(inner, trial.event.organization, &trial.pinned).await {
         Ok(component) => component,
         Err(fault) => {
             return Tried {
