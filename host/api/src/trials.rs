@@ -44,6 +44,9 @@ pub struct TriedShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     requests: Vec<RequestShown>,
+    /// What would be sent all the same, and its receiver may not like.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     log: Vec<String>,
     duration_us: u64,
     memory_bytes: u64,
@@ -182,7 +185,7 @@ impl TriedShown {
     /// What is answered, for this integration and why it would not get the event, if so. `None`: the requests do not fit its targets, by
     /// which they were decided.
     pub fn of(tried: Tried, mismatch: Option<Mismatch>, draft: &Draft) -> Option<TriedShown> {
-        let Tried { came, call } = tried;
+        let Tried { came, call, warnings } = tried;
         let (outcome, code, reason, requests) = match came {
             Came::Requests(requests) => {
                 let shown = requests
@@ -201,6 +204,7 @@ impl TriedShown {
             code,
             reason,
             requests,
+            warnings,
             log: call.log.map(|log| log.lines().map(str::to_owned).collect()).unwrap_or_default(),
             duration_us: call.duration_us,
             memory_bytes: call.memory_bytes,
