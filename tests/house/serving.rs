@@ -1,5 +1,6 @@
 //! `hookmill serve` as its operator knows it: how it starts and refuses to, how it ends, and what it keeps.
 
+mod answers;
 mod clients;
 mod configuration;
 mod ending;

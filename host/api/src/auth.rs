@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hookmill_domain::api_key::{ApiKey, Role};
+use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::names::ProductId;
 use hookmill_flow::River;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -43,6 +44,11 @@ impl Caller {
     /// Whether the caller is an operator: of no organization, and of all.
     pub(crate) fn is_operator(&self) -> bool {
         self.0.role == Role::Operator
+    }
+
+    /// The caller's organization; `None` for an operator.
+    pub(crate) fn organization(&self) -> Option<OrganizationKey> {
+        self.0.organization.as_ref().map(|(key, _)| *key)
     }
 
     /// The inboxes that the key is limited to, if it is.

@@ -1,4 +1,4 @@
-//! The memory that bodies take while they are read and judged. Small ones are bounded by the number of connections; a larger one takes its
+//! The memory that bodies take: those of requests while they are read and judged, and apart from them those of answers until they are read. Small ones are bounded by the number of connections; a larger one takes its
 //! share of what the host and its organization may have, as its bytes come in, and waits where there is none left. So a client that
 //! announces much and sends little takes little, and one organization can not take what another needs.
 
@@ -115,6 +115,14 @@ impl Claim {
         }
         self.bodies.0.host.top_up(&mut self.of_host, kib).await;
     }
+
+    /// Gives back what the claim holds past `bytes`.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let kib = bytes.div_ceil(KIB);
+        for held in [&mut self.of_organization, &mut self.of_host].into_iter().flatten() {
+            drop(held.split(held.num_permits().saturating_sub(kib)));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -173,7 +181,21 @@ mod tests {
         let mut claim = bodies.claim(Some(OrganizationKey(1)));
         assert!(now(claim.grow(100 * 1024)));
         assert!(now(claim.grow(200 * 1024)));
-        assert!(now(claim.grow(10)), "it never shrinks");
+        assert!(now(claim.grow(10)), "it never shrinks by itself");
         assert!(!now(bodies.claim(Some(OrganizationKey(1))).grow(1)));
+    }
+    #[test]
+    fn claims_give_back_what_they_no_longer_need() {
+        let bodies = bodies();
+        let mut claim = bodies.claim(Some(OrganizationKey(1)));
+        assert!(now(claim.grow(200 * 1024)));
+        claim.shrink(300 * 1024);
+        assert!(!now(bodies.claim(Some(OrganizationKey(1))).grow(1)), "it had no more");
+        claim.shrink(150 * 1024);
+        assert!(now(bodies.claim(Some(OrganizationKey(1))).grow(50 * 1024)));
+        assert!(now(bodies.claim(None).grow(150 * 1024)));
+        assert!(now(claim.grow(150 * 1024)), "it has kept that");
+        claim.shrink(0);
+        assert!(now(bodies.claim(None).grow(300 * 1024)));
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use crate::answers::held;
 use crate::auth::Caller;
 use crate::bodies::Claim;
-use crate::body::{Reading, read_whole};
+use crate::body::{Reading, Whole, read_whole};
 use crate::media;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
@@ -91,23 +93,62 @@ impl FromRequest<Reception> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, reception: &Reception) -> Result<JsonBody, Problem> {
-        media::need_json(request.headers())?;
-        let limits = &reception.river.limits().intake;
-        let reading = Reading::new(
-            request.headers(),
-            "request_body_bytes_max",
-            limits.request_body_bytes_max,
-            limits.request_read_timeout_ms,
-        );
-        let claim = match request.extensions().get::<Caller>() {
-            Some(caller) => reception.claim(caller),
-            None => reception.bodies.claim(None),
-        };
-        let whole = read_whole(request.into_body(), reading, claim).await?;
-        let text = String::from_utf8(whole.bytes.into());
-        let text = text.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body is not UTF-8"))?;
+        let bytes_max = reception.river.limits().intake.request_body_bytes_max;
+        let whole = read_json(request, reception, "request_body_bytes_max", bytes_max).await?;
+        let text = String::from_utf8(whole.bytes.into()).map_err(|_| not_utf8())?;
         Ok(JsonBody { text, _claim: whole.claim })
     }
+}
+
+/// A body of JSON text with an event in it, which may be as large as one that is posted; the rest, as large as another body.
+pub(crate) struct EventBody {
+    /// What was sent. Its memory is claimed for as long as anybody holds a part of it.
+    bytes: Bytes,
+}
+
+impl EventBody {
+    /// The text.
+    pub(crate) fn text(&self) -> Result<&str, Problem> {
+        std::str::from_utf8(&self.bytes).map_err(|_| not_utf8())
+    }
+
+    /// A part of the text, which is not copied.
+    pub(crate) fn part(&self, text: &str) -> Bytes {
+        self.bytes.slice_ref(text.as_bytes())
+    }
+
+    /// How many bytes were sent.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl FromRequest<Reception> for EventBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, reception: &Reception) -> Result<EventBody, Problem> {
+        let limits = &reception.river.limits().intake;
+        let bytes_max = limits.event_body_bytes_max.saturating_add(limits.request_body_bytes_max);
+        let whole = read_json(request, reception, "event_body_bytes_max", bytes_max).await?;
+        Ok(EventBody {
+            bytes: held(whole.bytes, Arc::new(whole.claim)),
+        })
+    }
+}
+
+async fn read_json(request: Request, reception: &Reception, limit: &'static str, bytes_max: u64) -> Result<Whole, Problem> {
+    media::need_json(request.headers())?;
+    let timeout_ms = reception.river.limits().intake.request_read_timeout_ms;
+    let reading = Reading::new(request.headers(), limit, bytes_max, timeout_ms);
+    let claim = match request.extensions().get::<Caller>() {
+        Some(caller) => reception.claim(caller),
+        None => reception.bodies.claim(None),
+    };
+    Ok(read_whole(request.into_body(), reading, claim).await?)
+}
+
+fn not_utf8() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "the body is not UTF-8")
 }
 
 /// Takes a request apart for a handler that reads its body by rules of its own.

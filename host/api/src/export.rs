@@ -1,7 +1,9 @@
 //! `GET /runs/{id}/export`: a run as one file, with which its author calls the component again where there is no host.
 
+use std::sync::Arc;
+
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hookmill_domain::ids::RunId;
 use hookmill_domain::run_file::{EventPart, IntegrationPart, LimitsPart, OutcomePart, PluginPart, RequestPart, RunFile, TargetPart};
 use hookmill_flow::Trial;
@@ -10,7 +12,7 @@ use http::StatusCode;
 
 use crate::call::{Call, PathPart};
 use crate::events::read::{read_id, visible_event};
-use crate::json::Json;
+use crate::json;
 use crate::problem::Problem;
 use crate::reception::Reception;
 use crate::tenant::{Named, ORGANIZATION};
@@ -25,16 +27,26 @@ pub(crate) async fn export(State(reception): State<Reception>, call: Call, PathP
     let mut event = visible_event(&reception, &call, &named, id.key(), "run").await?;
     let runs = std::mem::take(&mut event.runs);
     let run = runs.into_iter().find(|run| run.id == id).ok_or_else(|| Problem::not_found("run"))?;
+    let data_bytes = match id.key() {
+        Some(key) => reception.store().event_data_bytes(key).await?.unwrap_or(0),
+        None => 0,
+    };
+    // The data stands in the document as a string: once as it is and, with its quotes escaped, at most about twice more.
+    let room = reception.room(&call.caller, data_bytes.saturating_mul(3)).await?;
     let trial = reception.river.trial_of(run.run).await?;
     let trial = trial.ok_or_else(|| Problem::new(StatusCode::GONE, "the event's data is gone").with_code("payload_gone"))?;
     let limits = LimitsPart::from(&reception.river.limits().plugin);
-    let file = file(event, run, &trial, limits).ok_or_else(Problem::internal)?;
-    Ok(Json(file.document()).into_response())
+    let file = file(event, run, trial, limits).ok_or_else(Problem::internal)?;
+    let text = json::to_vec(&file.document()).map_err(|_| Problem::internal())?;
+    Ok(room.json([text.into()]))
 }
 
 /// `None`: the event's data is not text, so that its row is damaged.
-fn file(event: EventView, run: RunView, trial: &Trial, limits: LimitsPart) -> Option<RunFile> {
-    let (pinned, data) = (&trial.pinned, std::str::from_utf8(&trial.event.data).ok()?);
+fn file(event: EventView, run: RunView, trial: Trial, limits: LimitsPart) -> Option<RunFile> {
+    let pinned = &trial.pinned;
+    // Nobody else holds them, so that neither the event nor its data is copied.
+    let data = Arc::unwrap_or_clone(trial.event).data;
+    let data = String::from_utf8(data.into()).ok()?;
     Some(RunFile {
         run: run.id,
         generation: trial.generation,
@@ -46,7 +58,7 @@ fn file(event: EventView, run: RunView, trial: &Trial, limits: LimitsPart) -> Op
             project: event.project,
             document: event.document,
             accepted_at: event.accepted_at,
-            data: data.to_owned(),
+            data,
         },
         integration: IntegrationPart {
             id: run.integration,

@@ -98,6 +98,14 @@ impl<'a> Form<'a> {
 }
 
 impl<'a> Given<'a> {
+    /// The value of that field of the body.
+    pub(crate) fn at(field: &str, raw: &'a RawValue) -> Given<'a> {
+        Given {
+            pointer: below("", field),
+            raw,
+        }
+    }
+
     /// Says what is wrong with it.
     pub(crate) fn wrong(&self, message: impl Into<String>) -> FieldError {
         FieldError::body(self.pointer.clone(), message)

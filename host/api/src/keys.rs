@@ -119,14 +119,13 @@ pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Resu
     let limit = pages::limit(&parameters)?;
     let after = pages::cursor::<ApiKeyId>(&parameters)?;
     let tenant = tenant::tenant_if_named(&reception, &call.caller, &Named::by(&parameters)?).await?;
-    let mut keys = visible(&reception, &call.caller).await?;
-    keys.retain(|key| {
-        let is_theirs = |tenant: &tenant::Tenant| key.organization.as_ref().is_some_and(|(own, _)| *own == tenant.key);
-        tenant.as_ref().is_none_or(is_theirs) && after.is_none_or(|after| key.id > after)
-    });
-    keys.sort_by_key(|key| key.id);
-    keys.truncate(limit as usize + 1);
-    let page = Page::of_one_more(keys.iter().collect(), limit, |last| last.id, KeyShown::of);
+    let organization = tenant.map(|tenant| tenant.key);
+    let mut keys = reception.store().some_api_keys(organization, after, limit + 1).await?;
+    let goes_on = keys.len() > limit as usize;
+    keys.truncate(limit as usize);
+    let next = keys.last().filter(|_| goes_on).map(|last| last.id);
+    keys.retain(|key| is_visible(&call.caller, key));
+    let page = Page::new(keys.iter().map(KeyShown::of).collect(), next);
     Ok(Json(page).into_response())
 }
 
@@ -152,17 +151,13 @@ pub(crate) async fn delete(State(reception): State<Reception>, call: Call, PathP
 async fn find(reception: &Reception, call: &Call, id: &str) -> Result<ApiKey, Problem> {
     call.parameters(&[])?;
     let id = read_id::<ApiKeyId>(id, "key")?;
-    let keys = visible(reception, &call.caller).await?;
-    keys.into_iter().find(|key| key.id == id).ok_or_else(|| Problem::not_found("key"))
+    let key = reception.store().api_key(id).await?;
+    let key = key.filter(|key| is_visible(&call.caller, key));
+    key.ok_or_else(|| Problem::not_found("key"))
 }
 
-/// The keys that a caller may see: an operator all, an admin those of the organization, one limited to inboxes those that are limited to some
-/// of them.
-async fn visible(reception: &Reception, caller: &Caller) -> Result<Vec<ApiKey>, Problem> {
-    let keys = reception.store().api_keys().await?.into_iter().map(|(_, key)| key);
-    Ok(keys.filter(|key| is_visible(caller, key)).collect())
-}
-
+/// Whether a caller may see a key: an operator all, an admin those of the organization, one limited to inboxes those that are limited to
+/// some of them.
 fn is_visible(caller: &Caller, key: &ApiKey) -> bool {
     let is_own = caller.is_operator() || key.organization == caller.key().organization;
     is_own && caller.may_scope(key.inboxes.as_deref())

@@ -15,6 +15,7 @@
 //!
 //! Nothing below this crate knows HTTP status codes.
 
+mod answers;
 mod attempts;
 mod auth;
 mod backtests;

@@ -12,8 +12,10 @@ use crate::changes::Changes;
 pub(crate) struct Reception {
     /// Where changes go.
     pub(crate) river: River,
-    /// The memory that bodies may take.
+    /// The memory that requests' bodies may take.
     pub(crate) bodies: Bodies,
+    /// The memory that large answers may take.
+    pub(crate) answers: Bodies,
     /// The changes under way.
     pub(crate) changes: Changes,
 }
@@ -23,6 +25,7 @@ impl Reception {
     pub(crate) fn new(river: River) -> Reception {
         Reception {
             bodies: Bodies::new(&river.limits().intake),
+            answers: Bodies::new(&river.limits().intake),
             changes: Changes::default(),
             river,
         }
@@ -33,8 +36,8 @@ impl Reception {
         self.river.store()
     }
 
-    /// Memory for a body of that caller's.
+    /// Memory for a request's body of that caller's.
     pub(crate) fn claim(&self, caller: &Caller) -> Claim {
-        self.bodies.claim(caller.key().organization.as_ref().map(|(key, _)| *key))
+        self.bodies.claim(caller.organization())
     }
 }

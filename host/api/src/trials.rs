@@ -4,31 +4,39 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hookmill_domain::event::{Posted, parse};
-use hookmill_domain::ids::{EventId, IntegrationId};
+use hookmill_domain::event::{Envelope, Posted, parse};
+use hookmill_domain::ids::{EventId, IntegrationId, Salt};
 use hookmill_domain::integration::{Draft, IntegrationKey, LiveTarget};
+use hookmill_domain::key::Key;
 use hookmill_domain::matching::{Mismatch, Subject, mismatch};
 use hookmill_domain::names::TargetName;
 use hookmill_domain::outcome::Fault;
 use hookmill_domain::request::Request;
-use hookmill_flow::{Came, Trial, Tried};
-use hookmill_store::{Event, PluginFound, PluginVersion};
+use hookmill_flow::{Came, River, Trial, Tried};
+use hookmill_store::{Event, EventView, PluginFound, PluginVersion};
+use http::StatusCode;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use crate::call::{Call, JsonBody};
+use crate::call::{Call, EventBody};
+use crate::events::post::PARSED_IN_PLACE_BYTES_MAX;
 use crate::events::read::read_id;
 use crate::fields::{Form, Given};
 use crate::integrations::{self, MASK};
-use crate::json::Json;
+use crate::json;
+use crate::parameters::Parameters;
 use crate::plugins::VersionPath;
 use crate::problem::{FieldError, Problem};
 use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION, Tenant};
 
 const FIELDS_MAX: usize = 8;
+const EVENT: &str = "event";
+const INTEGRATION: &str = "integration";
 
 /// What came of it, as it is answered; `hookmill plugin run` tells the same.
 #[derive(Debug, Serialize)]
@@ -44,6 +52,9 @@ pub struct TriedShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     requests: Vec<RequestShown>,
+    /// What would be sent all the same, and its receiver may not like.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     log: Vec<String>,
     duration_us: u64,
     memory_bytes: u64,
@@ -65,24 +76,34 @@ struct RequestShown {
     body_base64: Option<String>,
 }
 
+/// What was asked for.
+struct Asked {
+    named: Named,
+    event: AskedEvent,
+    integration: Box<RawValue>,
+}
+
+/// The id of an event that was accepted, or one as it would be posted.
+enum AskedEvent {
+    Stored(EventId),
+    Posted { envelope: Envelope, body: Bytes },
+}
+
 /// `POST /plugins/{name}/versions/{n}/run`.
-pub(crate) async fn run(
-    State(reception): State<Reception>,
-    call: Call,
-    path: VersionPath,
-    body: JsonBody,
-) -> Result<Json<TriedShown>, Problem> {
+pub(crate) async fn run(State(reception): State<Reception>, call: Call, path: VersionPath, body: EventBody) -> Result<Response, Problem> {
     call.caller.need_change()?;
     call.caller.need_unlimited()?;
     let parameters = call.parameters(&[ORGANIZATION])?;
-    let mut form = Form::read(&body.text, FIELDS_MAX)?;
-    let named = Named::with(&parameters, form.take(ORGANIZATION).as_ref())?;
+    let Asked { named, event, integration } = read(&reception.river, body, parameters).await?;
     let tenant = tenant::tenant(&reception, &call.caller, &named).await?;
     let (plugin, version) = version_of(&reception, &tenant, path).await?;
-    let event = event(&reception, &tenant, &form.need("event")?).await?;
-    let given = form.need("integration")?;
-    form.finish()?;
-    let (draft, known) = integration(&reception, &tenant, &given).await?;
+    // For the most that may be answered: when it is there, it is too late to ask for room.
+    let data_bytes = data_bytes(&reception, &tenant, &event).await?;
+    let output_bytes = reception.river.limits().plugin.output_bytes_for(data_bytes);
+    let room = reception.room(&call.caller, data_bytes.saturating_add(output_bytes)).await?;
+    let event = event_to_try(&reception, &tenant, event).await?;
+    let given = Given::at(INTEGRATION, &integration);
+    let (draft, known) = self::integration(&reception, &tenant, &given).await?;
     let pinned = reception
         .river
         .integration_to_try(tenant.key, &draft, known, &version, plugin, given.pointer())
@@ -100,7 +121,48 @@ pub(crate) async fn run(
         generation: 0,
     };
     let tried = reception.river.try_out(tenant.key, trial).await?;
-    TriedShown::of(tried, mismatch, &draft).map(Json).ok_or_else(Problem::internal)
+    let shown = TriedShown::of(tried, mismatch, &draft).ok_or_else(Problem::internal)?;
+    let text = json::to_vec(&shown).map_err(|_| Problem::internal())?;
+    Ok(room.json([text.into()]))
+}
+
+async fn read(river: &River, body: EventBody, parameters: Parameters) -> Result<Asked, Problem> {
+    if body.len() <= PARSED_IN_PLACE_BYTES_MAX {
+        return read_now(river, &body, &parameters);
+    }
+    let river = river.clone();
+    let read = tokio::task::spawn_blocking(move || read_now(&river, &body, &parameters)).await;
+    read.map_err(|_| Problem::internal())?
+}
+
+fn read_now(river: &River, body: &EventBody, parameters: &Parameters) -> Result<Asked, Problem> {
+    let mut form = Form::read(body.text()?, FIELDS_MAX)?;
+    let named = Named::with(parameters, form.take(ORGANIZATION).as_ref())?;
+    let event = form.need(EVENT)?;
+    let integration = form.need(INTEGRATION)?;
+    form.finish()?;
+    Ok(Asked {
+        named,
+        event: read_event(river, body, &event)?,
+        integration: integration.raw().to_owned(),
+    })
+}
+
+fn read_event(river: &River, body: &EventBody, given: &Given<'_>) -> Result<AskedEvent, Problem> {
+    if given.json().starts_with('"') {
+        return Ok(AskedEvent::Stored(given.parsed()?));
+    }
+    let bytes_max = river.limits().intake.event_body_bytes_max;
+    if given.json().len() as u64 > bytes_max {
+        let detail = format!("the event has more than {bytes_max} bytes");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).with_limit("event_body_bytes_max"));
+    }
+    let body = body.part(given.json());
+    match parse(&body, river.kinds(), 1) {
+        Ok(Posted::One(envelope)) => Ok(AskedEvent::Posted { envelope, body }),
+        Ok(Posted::Batch(_)) => Err(given.wrong("must be one event, or the id of one").into()),
+        Err(error) => Err(FieldError::body(format!("{}{}", given.pointer(), error.pointer), error.message).into()),
+    }
 }
 
 pub(crate) async fn version_of(
@@ -117,36 +179,40 @@ pub(crate) async fn version_of(
     Ok((plugin, version))
 }
 
-/// The id of an event that was accepted, or one as it would be posted.
-async fn event(reception: &Reception, tenant: &Tenant, given: &Given<'_>) -> Result<Arc<Event>, Problem> {
-    if given.json().starts_with('"') {
-        let id: EventId = given.parsed()?;
-        return stored_event(reception, tenant, id)
-            .await?
-            .ok_or_else(|| given.wrong("there is no such event, or its payload is gone").into());
-    }
-    let body = Bytes::copy_from_slice(given.json().as_bytes());
-    let at = |pointer: &str| format!("{}{pointer}", given.pointer());
-    match parse(&body, reception.river.kinds(), 1) {
-        Ok(Posted::One(envelope)) => match &envelope.organization {
-            Some(organization) if *organization != tenant.name => {
-                Err(FieldError::body(at("/organization"), "is another one than the call's").into())
-            }
-            _ => Ok(reception.river.event_to_try(tenant.key, &body, &envelope)),
+async fn data_bytes(reception: &Reception, tenant: &Tenant, event: &AskedEvent) -> Result<u64, Problem> {
+    match event {
+        AskedEvent::Posted { envelope, .. } => Ok(envelope.data.len() as u64),
+        AskedEvent::Stored(id) => match stored_view(reception, tenant, *id).await? {
+            Some((key, ..)) => Ok(reception.store().event_data_bytes(key).await?.unwrap_or(0)),
+            None => Ok(0),
         },
-        Ok(Posted::Batch(_)) => Err(given.wrong("must be one event, or the id of one").into()),
-        Err(error) => Err(FieldError::body(at(&error.pointer), error.message).into()),
     }
 }
 
-async fn stored_event(reception: &Reception, tenant: &Tenant, id: EventId) -> Result<Option<Arc<Event>>, Problem> {
+async fn event_to_try(reception: &Reception, tenant: &Tenant, event: AskedEvent) -> Result<Arc<Event>, Problem> {
+    let wrong = |pointer: &str, message: &str| Problem::from(FieldError::body(format!("/{EVENT}{pointer}"), message));
+    match event {
+        AskedEvent::Stored(id) => stored_event(reception, tenant, id)
+            .await?
+            .ok_or_else(|| wrong("", "there is no such event, or its payload is gone")),
+        AskedEvent::Posted { envelope, body } => match &envelope.organization {
+            Some(organization) if *organization != tenant.name => Err(wrong("/organization", "is another one than the call's")),
+            _ => Ok(reception.river.event_to_try(tenant.key, &body, &envelope)),
+        },
+    }
+}
+
+async fn stored_view(reception: &Reception, tenant: &Tenant, id: EventId) -> Result<Option<(Key, Salt, EventView)>, Problem> {
     let Some((key, salt)) = id.parts() else { return Ok(None) };
-    let Some(view) = reception.store().event(key).await? else {
+    let view = reception.store().event(key).await?;
+    let view = view.filter(|view| view.id == id && view.organization == tenant.key);
+    Ok(view.map(|view| (key, salt, view)))
+}
+
+async fn stored_event(reception: &Reception, tenant: &Tenant, id: EventId) -> Result<Option<Arc<Event>>, Problem> {
+    let Some((key, salt, view)) = stored_view(reception, tenant, id).await? else {
         return Ok(None);
     };
-    if view.id != id || view.organization != tenant.key {
-        return Ok(None);
-    }
     let Some(data) = reception.store().event_data(key).await? else {
         return Ok(None);
     };
@@ -182,7 +248,7 @@ impl TriedShown {
     /// What is answered, for this integration and why it would not get the event, if so. `None`: the requests do not fit its targets, by
     /// which they were decided.
     pub fn of(tried: Tried, mismatch: Option<Mismatch>, draft: &Draft) -> Option<TriedShown> {
-        let Tried { came, call } = tried;
+        let Tried { came, call, warnings } = tried;
         let (outcome, code, reason, requests) = match came {
             Came::Requests(requests) => {
                 let shown = requests
@@ -201,6 +267,7 @@ impl TriedShown {
             code,
             reason,
             requests,
+            warnings,
             log: call.log.map(|log| log.lines().map(str::to_owned).collect()).unwrap_or_default(),
             duration_us: call.duration_us,
             memory_bytes: call.memory_bytes,

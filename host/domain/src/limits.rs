@@ -115,16 +115,20 @@ pub struct IntakeLimits {
     pub batch_runs_max: u32,
     /// The largest body of every other call but an upload.
     pub request_body_bytes_max: u64,
-    /// How long a client may take to send its request's headers, and its body.
+    /// How long a client may take to send its request's headers, and its body; and to read a large answer, for each `event_body_bytes_max` of
+    /// it.
     pub request_read_timeout_ms: u64,
     /// The most connections of clients at once.
     pub connections_max: u32,
-    /// Payload bytes of all organizations in memory; past it, events go to the queue on disk.
+    /// Payload bytes of all organizations in memory; past it, events go to the queue on disk. Bodies of requests that are being read, and
+    /// large answers until they are read, may each have as much: past it they wait, and get 503.
     pub payload_memory_bytes_max: u64,
     /// Payload bytes of one organization in memory; past it, its events go to the queue on disk.
     pub payload_memory_bytes_max_per_organization: u64,
     /// The most integrations of an organization: 429 past it.
     pub integrations_max: u32,
+    /// The most API keys of an organization, expired ones among them until they are deleted: 429 past it. All of them are held in memory.
+    pub keys_max: u32,
     /// The most plugins of an organization that have a version: 429 past it. This and the next two bind no operator for the host's own plugins.
     pub plugins_max: u32,
     /// The most versions of a plugin that are not deleted: 429 past it. Whoever uploads at each change of a source has years to delete some.
@@ -148,6 +152,7 @@ impl Default for IntakeLimits {
             payload_memory_bytes_max: 256 * MIB,
             payload_memory_bytes_max_per_organization: 64 * MIB,
             integrations_max: 1000,
+            keys_max: 1000,
             plugins_max: 1000,
             versions_max: 1000,
             component_bytes_max_per_organization: GIB,

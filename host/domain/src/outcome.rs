@@ -1,6 +1,7 @@
 //! What a plugin answers, and how a call of it can fail.
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 
 /// The answer of a plugin to one event, as the guest gave it: checked for shape by the plugin room, and nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,20 @@ pub enum Outcome {
     Skip(String),
     /// This event can not be handled: why. The run is parked.
     Reject(String),
+}
+
+impl Outcome {
+    /// What is sent all the same, and its receiver may not like: JSON that is none. It reads every such body, so it is for those who try a
+    /// plugin, and not for runs.
+    pub fn warnings(&self) -> Vec<String> {
+        let Outcome::Deliver(requests) = self else { return Vec::new() };
+        let warned = requests.iter().enumerate().filter_map(|(number, request)| {
+            let Body::Json(json) = &request.body else { return None };
+            let error = serde_json::from_slice::<IgnoredAny>(json).err()?;
+            Some(format!("request {}: the body is not JSON: {error}", number + 1))
+        });
+        warned.collect()
+    }
 }
 
 /// A request as the guest asked for it. [`crate::request::plan`] judges it.

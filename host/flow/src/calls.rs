@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hookmill_domain::digest::Digest;
-use hookmill_domain::integration::{Facts, OrganizationKey};
+use hookmill_domain::integration::{Facts, OrganizationKey, PluginOwner};
 use hookmill_domain::names::{OrganizationName, TargetName};
 use hookmill_domain::outcome::{CallFacts, Fault, Outcome, ParkCode};
 use hookmill_domain::request::{Decided, Request, decide};
@@ -47,22 +47,24 @@ pub(crate) fn came_of(answer: Result<Outcome, Fault>, facts: &Facts) -> Came {
     }
 }
 
-/// A component that may be called: at once, or read, and compiled where that is needed, in that organization's turn.
-pub(crate) async fn component(inner: &Arc<Inner>, organization: OrganizationKey, digest: Digest) -> Result<Component, Fault> {
-    match inner.plugins.loaded(&digest) {
-        Some(component) => Ok(component),
-        None => load(inner, organization, digest).await,
+/// The component of an organization's integration, which may be called: at once, or read, and compiled where that is needed, in the turn
+/// of its plugin's owner. All wait for what is the host's own, so it is not to wait behind what one of them has compiled.
+pub(crate) async fn component(inner: &Arc<Inner>, organization: OrganizationKey, pinned: &Pinned) -> Result<Component, Fault> {
+    if let Some(component) = inner.plugins.loaded(&pinned.digest) {
+        return Ok(component);
     }
+    let owner = match pinned.facts.plugin.owner {
+        PluginOwner::Host => None,
+        PluginOwner::Organization => Some(organization),
+    };
+    load(inner, owner, pinned.digest).await
 }
 
-async fn load(inner: &Arc<Inner>, organization: OrganizationKey, digest: Digest) -> Result<Component, Fault> {
+async fn load(inner: &Arc<Inner>, owner: Option<OrganizationKey>, digest: Digest) -> Result<Component, Fault> {
     let (plugins, store) = (inner.plugins.clone(), inner.store.clone());
     let fetch = move || compiled::fetch(store, digest);
     // Reading and compiling want the other runtime: this thread's knows neither files nor processes.
-    let loaded = inner
-        .runtime
-        .spawn(async move { plugins.load(Some(organization), digest, fetch).await })
-        .await;
+    let loaded = inner.runtime.spawn(async move { plugins.load(owner, digest, fetch).await }).await;
     let failure = match loaded {
         Ok(Ok(component)) => return Ok(component),
         Ok(Err(failure)) => chain(&failure),

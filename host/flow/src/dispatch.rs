@@ -125,7 +125,7 @@ async fn process(inner: &Arc<Inner>, run: Run) -> End {
     if inner.clock.now().since_millis(run.event.key.time()) > age_max {
         return end(run, CallFacts::default(), What::Expired);
     }
-    let component = match component(inner, run.event.organization, run.pinned.digest).await {
+    let component = match component(inner, run.event.organization, &run.pinned).await {
         Ok(component) => component,
         Err(fault) => return unavailable(inner, run, fault).await,
     };

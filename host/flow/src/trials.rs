@@ -15,7 +15,7 @@ use hookmill_domain::ids::{IntegrationId, Salt};
 use hookmill_domain::integration::{Draft, IntegrationKey, OrganizationKey, PluginRef};
 use hookmill_domain::key::Key;
 use hookmill_domain::names::OrganizationName;
-use hookmill_domain::outcome::CallFacts;
+use hookmill_domain::outcome::{CallFacts, Outcome};
 use hookmill_domain::revision::Pinned;
 use hookmill_plugin_room::{Called, stand_back};
 use hookmill_store::{Event, StoreError};
@@ -52,6 +52,8 @@ pub struct Tried {
     pub came: Came,
     /// Time, memory, log.
     pub call: CallFacts,
+    /// What would be sent all the same, and its receiver may not like.
+    pub warnings: Vec<String>,
 }
 
 /// A trial, and who waits for it.
@@ -118,12 +120,13 @@ async fn answer(inner: &Weak<Inner>, job: Job) -> OrganizationKey {
 }
 
 async fn run(inner: &Arc<Inner>, trial: &Trial) -> Tried {
-    let component = match component(inner, trial.event.organization, trial.pinned.digest).await {
+    let component = match component(inner, trial.event.organization, &trial.pinned).await {
         Ok(component) => component,
         Err(fault) => {
             return Tried {
                 came: Came::Parked(fault),
                 call: CallFacts::default(),
+                warnings: Vec::new(),
             };
         }
     };
@@ -134,9 +137,11 @@ async fn run(inner: &Arc<Inner>, trial: &Trial) -> Tried {
         generation: trial.generation,
     };
     let Called { outcome, facts } = call(&inner.plugins, &component, subject).await;
+    let warnings = outcome.as_ref().map(Outcome::warnings).unwrap_or_default();
     Tried {
         came: came_of(outcome, &trial.pinned.facts),
         call: facts,
+        warnings,
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Report {
     pub digest: String,
     /// The version of the contract that it was built against.
     pub contract: String,
+    /// The contract's world that it is of: `plugin`, or `configurable-plugin` if it exports a schema of its configuration.
+    pub world: &'static str,
     /// JSON Schema of its configuration, if it exports one.
     pub schema: Option<Box<RawValue>>,
     /// The names of what it imports.
@@ -66,6 +68,7 @@ impl Report {
             accepted: true,
             digest: found.digest.to_string(),
             contract: found.contract.to_string(),
+            world: if found.schema.is_some() { "configurable-plugin" } else { "plugin" },
             schema: found.schema.and_then(|schema| RawValue::from_string(schema).ok()),
             imports: found.imports,
             exports: found.exports,

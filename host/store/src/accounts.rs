@@ -12,6 +12,15 @@ use crate::StoreError;
 use crate::store::Store;
 use crate::wire::{self, parsed, unreadable};
 
+/// What became of an API key that was to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPut {
+    /// It is kept.
+    Done,
+    /// Its organization has as many as it may have.
+    TooMany,
+}
+
 /// An organization as the house keeps it.
 #[derive(Debug, Clone)]
 pub struct Organization {
@@ -137,9 +146,19 @@ impl Store {
         .await
     }
 
-    /// Keeps an API key by its text's digest. A key of the same digest is replaced.
-    pub async fn put_api_key(&self, digest: Digest, key: ApiKey) -> Result<(), StoreError> {
+    /// Keeps an API key by its text's digest, if its organization has fewer than `max`; operators' are not counted. A key of the same
+    /// digest is replaced.
+    pub async fn put_api_key(&self, digest: Digest, key: ApiKey, max: u32) -> Result<KeyPut, StoreError> {
         self.write(move |desk| {
+            if let Some((organization, _)) = &key.organization {
+                let count: u32 = desk
+                    .connection
+                    .prepare_cached("SELECT count(*) FROM api_key WHERE organization = ?1 AND digest <> ?2")?
+                    .query_row(params![organization.0, digest.as_bytes()], |row| row.get(0))?;
+                if count >= max {
+                    return Ok(KeyPut::TooMany);
+                }
+            }
             desk.connection
                 .execute("DELETE FROM api_key WHERE digest = ?1", [digest.as_bytes()])?;
             desk.connection.execute(
@@ -156,7 +175,7 @@ impl Store {
                     key.expires_at.map(Time::millis),
                 ],
             )?;
-            Ok(())
+            Ok(KeyPut::Done)
         })
         .await
     }
@@ -174,11 +193,44 @@ impl Store {
         .await
     }
 
-    /// Every API key with its digest: they are few, and are held in memory.
+    /// Every API key with its digest, to be held in memory: read when a host starts. An organization has so many at most.
     pub async fn api_keys(&self) -> Result<Vec<(Digest, ApiKey)>, StoreError> {
         self.read(|connection| {
             let mut list = connection.prepare(&format!("{API_KEY} ORDER BY k.id"))?;
             list.query_map([], read_api_key)?.collect()
+        })
+        .await
+    }
+
+    /// The API key of that id.
+    pub async fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        self.read_list(move |connection| {
+            let found = connection
+                .prepare_cached(&format!("{API_KEY} WHERE k.id = ?1"))?
+                .query_row([id.as_bytes()], read_api_key)
+                .optional()?;
+            Ok(found.map(|(_, key)| key))
+        })
+        .await
+    }
+
+    /// API keys by id, above `after`, at most `limit`: one organization's, or all of them for `None`.
+    pub async fn some_api_keys(
+        &self,
+        organization: Option<OrganizationKey>,
+        after: Option<ApiKeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        self.read_list(move |connection| {
+            // Bytes of no length stand before every id.
+            let after = after.map_or_else(Vec::new, |id| id.as_bytes().to_vec());
+            let whose = match organization {
+                Some(_) => "k.organization = ?3 AND",
+                None => "?3 IS NULL AND",
+            };
+            let mut list = connection.prepare_cached(&format!("{API_KEY} WHERE {whose} k.id > ?1 ORDER BY k.id LIMIT ?2"))?;
+            let found = list.query_map(params![after, limit, organization.map(|key| key.0)], read_api_key)?;
+            found.map(|found| Ok(found?.1)).collect()
         })
         .await
     }

@@ -43,7 +43,7 @@ mod views;
 mod wire;
 mod writer;
 
-pub use accounts::Organization;
+pub use accounts::{KeyPut, Organization};
 pub use beside::{Beside, ComponentInUse};
 pub use catalogue::PluginView;
 pub use error::{LiveError, OpenError, StoreError};

@@ -44,7 +44,7 @@ pub struct Owed {
 }
 
 /// An event as the river carries it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Event {
     /// Its key.
     pub key: Key,

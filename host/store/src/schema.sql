@@ -31,6 +31,7 @@ CREATE TABLE api_key (
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX api_key_of_organization ON api_key (organization);
 
 -- AUTOINCREMENT: a key is never used again, since rows of outcomes outlive their integration.
 CREATE TABLE integration (

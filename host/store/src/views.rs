@@ -125,6 +125,19 @@ impl Store {
         self.read_list(move |connection| Viewer::new(connection, &salts).event(at)).await
     }
 
+    /// How many bytes the `data` of an event has; `None` if there is no such event, or its payload is gone.
+    pub async fn event_data_bytes(&self, at: Key) -> Result<Option<u64>, StoreError> {
+        self.read_list(move |connection| {
+            // SQLite knows a blob's length without reading the blob.
+            let bytes: Option<Option<u64>> = connection
+                .prepare_cached("SELECT length(data) FROM event WHERE key = ?1 AND payload = 0")?
+                .query_row([at.as_i64()], |row| row.get(0))
+                .optional()?;
+            Ok(bytes.flatten())
+        })
+        .await
+    }
+
     /// The `data` of an event, byte for byte; `None` if there is no such event, or its payload is gone.
     pub async fn event_data(&self, at: Key) -> Result<Option<Bytes>, StoreError> {
         self.read_list(move |connection| {

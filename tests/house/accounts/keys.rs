@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{contains, key};
 use crate::parts::client::Client;
-use crate::parts::host::{Host, OPERATOR_KEY, text};
+use crate::parts::host::{Host, OPERATOR_KEY, Options, text};
 use crate::parts::looks::problem;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,6 +157,69 @@ async fn an_expiring_key_expires() {
         401,
         "-",
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_has_so_many_keys() {
+    let host = Host::start_with(Options::default().with("LIMITS__INTAKE__KEYS_MAX", "5"));
+    let (first, second) = (host.organization("contractfit1").await, host.organization("contractfit2").await);
+    let limited = json!({"role": "read", "inboxes": ["i1"]});
+    let makes = (0..8).map(|_| {
+        let (first, limited) = (first.clone(), limited.clone());
+        tokio::spawn(async move { first.post("/keys", &limited).await })
+    });
+    let (mut made, mut refused) = (Vec::new(), 0);
+    for make in makes.collect::<Vec<_>>() {
+        let answer = make.await.expect("it was asked for");
+        if answer.status == 201 {
+            made.push(text(&answer.json(), "/id").to_owned());
+            continue;
+        }
+        assert_eq!(problem(&answer, 429, "-")["limit"], "keys_max");
+        refused += 1;
+    }
+    assert_eq!((made.len(), refused), (4, 4), "beside the admin's own");
+
+    // It is a limit of the organization, whoever makes the key, and of no other.
+    let by_operator = json!({"role": "read", "organization": "contractfit1"});
+    assert_eq!(
+        problem(&host.operator.post("/keys", &by_operator).await, 429, "-")["limit"],
+        "keys_max"
+    );
+    for role in ["admin", "read"] {
+        second.post("/keys", &json!({"role": role})).await.expect(201);
+    }
+    for _ in 0..6 {
+        host.operator.post("/keys", &json!({"role": "operator"})).await.expect(201);
+    }
+    problem(&second.get(&format!("/keys/{}", made[0])).await, 404, "-");
+    problem(&second.delete(&format!("/keys/{}", made[0])).await, 404, "-");
+    first.delete(&format!("/keys/{}", made[0])).await.expect(204);
+    let (_, of_inbox) = key(&host, "contractfit1", "admin", json!({"inboxes": ["i1"]})).await;
+
+    // Each sees its own, in pages; a page tells that it is not the last one also where some of it are not for the reader.
+    made.remove(0);
+    let seen = paged(&first, "/keys?limit=2").await;
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    assert!(made.iter().all(|id| seen.contains(id)), "{seen:?}");
+    let seen = paged(&of_inbox, "/keys?limit=1").await;
+    assert_eq!(seen.len(), 4, "not the admin's, which is for all inboxes: {seen:?}");
+    assert_eq!(paged(&host.operator, "/keys?organization=contractfit2&limit=1").await.len(), 3);
+    assert_eq!(paged(&host.operator, "/keys?limit=3").await.len(), 5 + 3 + 7);
+}
+
+/// The ids of all that a list holds, page by page.
+async fn paged(client: &Client, list: &str) -> Vec<String> {
+    let (mut ids, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = client.get(&format!("{list}{cursor}")).await.expect(200);
+        let items = page["items"].as_array().expect("a list");
+        ids.extend(items.iter().map(|item| text(item, "/id").to_owned()));
+        match &page["next_cursor"] {
+            Value::String(next) => cursor = format!("&cursor={next}"),
+            _ => return ids,
+        }
+    }
 }
 
 /// Seconds since the epoch as RFC 3339 writes them. The days by Howard Hinnant's `civil_from_days`.

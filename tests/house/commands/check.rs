@@ -1,7 +1,7 @@
 //! `hookmill plugin check`: what an upload would answer.
 
 use hookmill_domain::digest::Digest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Files, plugin};
 use crate::parts::components::{FLATTEN, wat};
@@ -15,7 +15,7 @@ fn a_plugin_is_described() {
     let lines = said.expect(0);
     for told in [
         "is accepted",
-        "hookmill:plugin@1.0.0",
+        "hookmill:plugin@1.0.0, world configurable-plugin",
         "of at most 64.0 MiB",
         "small (memories: 1",
         "JSON Schema of",
@@ -31,7 +31,10 @@ fn a_plugin_is_described() {
         (&json!(true), &*Digest::of(FLATTEN).to_string(), "1.0.0")
     );
     assert_eq!(report["component_bytes"], FLATTEN.len());
-    assert_eq!(report["schema"]["title"], "Flatten", "{report}");
+    assert_eq!(
+        (text(&report, "/world"), text(&report, "/schema/title")),
+        ("configurable-plugin", "Flatten")
+    );
     let names = |pointer: &str| report.pointer(pointer).cloned().expect("a list");
     assert!(
         names("/imports")
@@ -59,6 +62,19 @@ fn a_plugin_is_described() {
         let found = report.pointer(number).and_then(serde_json::Value::as_u64);
         assert!(found.is_some_and(|found| found > 0), "{number}: {report}");
     }
+}
+
+#[test]
+fn a_plugin_without_a_schema_is_of_the_other_world() {
+    let files = Files::new();
+    let component = files.write("label.wasm", wat("label", "1"));
+    let said = plugin(["check".as_ref(), "--json".as_ref(), component.as_os_str()]);
+    said.expect(0);
+    let [report] = said.json().try_into().expect("one object");
+    assert_eq!((text(&report, "/world"), &report["schema"]), ("plugin", &Value::Null));
+    let said = plugin(["check".as_ref(), component.as_os_str()]);
+    let lines = said.expect(0);
+    assert!(lines.contains("hookmill:plugin@1.0.0, world plugin\n"), "{lines}");
 }
 
 /// But for the time that compiling takes.

@@ -251,6 +251,39 @@ async fn what_would_not_be_run_says_why() {
 }
 
 /// What can not be made can not be tried.
+/// What can be posted can be tried, and what is too large for the one is too large for the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_may_be_as_large_as_one_that_is_posted() {
+    let host = Host::start_with(
+        Options::default()
+            .with("LIMITS__INTAKE__EVENT_BODY_BYTES_MAX", "2000000")
+            .with("LIMITS__INTAKE__REQUEST_BODY_BYTES_MAX", "4000"),
+    );
+    let tenant = host.organization("contractfit1").await;
+    tenant.plugin("probe", probe()).await;
+    let config = integration(json!({"do": "echo"}));
+    let event = |bytes: usize| {
+        let frame = r#"{"event":"document_text","data":{"id":"d","text":""}}"#;
+        frame.replace(r#""""#, &format!(r#""{}""#, "é".repeat((bytes - frame.len()) / 2)))
+    };
+    let run = async |event: &str| {
+        let body = format!(r#"{{"event": {event}, "integration": {config}}}"#);
+        tenant.call("POST", PLUGIN, body).await
+    };
+    let largest = event(2_000_000);
+    let shown = run(&largest).await.expect(200);
+    let echo: Value = serde_json::from_str(text(&shown, "/requests/0/body")).expect("JSON");
+    let data = &largest[r#"{"event":"document_text","data":"#.len()..largest.len() - 1];
+    assert_eq!(text(&echo, "/event/data"), data);
+    tenant.event(&largest).await;
+    for bytes in [2_000_002, 2_010_000] {
+        let too_large = event(bytes);
+        for answer in [run(&too_large).await, tenant.call("POST", "/events", too_large.clone()).await] {
+            assert_eq!(problem(&answer, 413, "-")["limit"], "event_body_bytes_max");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_integration_that_is_not_there_is_judged_as_a_new_one() {
     let host = Host::start();

@@ -25,7 +25,7 @@ use crate::reception::Reception;
 use crate::tenant::{self, Named, ORGANIZATION, Tenant};
 
 /// Bodies up to this size are parsed where they are read; parsing larger ones would hold up the requests of others.
-const PARSED_IN_PLACE_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const PARSED_IN_PLACE_BYTES_MAX: usize = 256 * 1024;
 
 /// Answers `POST /events`.
 pub(crate) async fn post(reception: &Reception, request: Request<Incoming>) -> Response<Full<Bytes>> {

@@ -3,14 +3,14 @@
 use std::str::FromStr;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use bytes::Bytes;
 use hookmill_domain::ids::EventId;
 use hookmill_domain::key::Key;
 use hookmill_domain::names::{ClientEventId, Kind, OrganizationName, ProductId};
 use hookmill_domain::state::EventState;
 use hookmill_domain::time::Time;
 use hookmill_store::EventView;
-use http::header;
 use serde::Serialize;
 
 use crate::call::{Call, PathPart};
@@ -52,9 +52,12 @@ pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart
     if event.id != id {
         return Err(Problem::not_found("event"));
     }
-    let data = match (with_data, key) {
-        (true, Some(key)) => reception.store().event_data(key).await?,
-        _ => None,
+    let (room, data) = match key {
+        Some(key) if with_data => {
+            let bytes = reception.store().event_data_bytes(key).await?.unwrap_or(0);
+            (reception.room(&call.caller, bytes).await?, reception.store().event_data(key).await?)
+        }
+        _ => (reception.room(&call.caller, 0).await?, None),
     };
     let mut holds = Holds::new(&reception);
     let mut runs = Vec::with_capacity(event.runs.len());
@@ -75,11 +78,10 @@ pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart
         runs,
     };
     let text = crate::json::to_vec(&shown).map_err(|_| Problem::internal())?;
-    let text = match data {
-        Some(data) => with_field(text, "data", &data),
-        None => text,
-    };
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    Ok(match data {
+        Some(data) => room.json(with_field(text, "data", data)),
+        None => room.json([text.into()]),
+    })
 }
 
 /// An id in a path. What is no id is the id of nothing.
@@ -105,15 +107,12 @@ pub(crate) async fn visible_event(
     event.filter(is_visible).ok_or_else(|| Problem::not_found(what))
 }
 
-/// Adds a field to a JSON object, its value byte for byte.
-fn with_field(mut object: Vec<u8>, name: &str, value: &[u8]) -> Vec<u8> {
+/// Adds a field to a JSON object, its value byte for byte: the parts of the text. The value is not copied, for it may be large.
+fn with_field(mut object: Vec<u8>, name: &str, value: Bytes) -> [Bytes; 3] {
     // Closes what is open again, behind the field.
-    let end = object.pop();
-    object.reserve(value.len() + name.len() + 5);
+    let end: Vec<u8> = object.pop().into_iter().collect();
     object.extend_from_slice(format!(",\"{name}\":").as_bytes());
-    object.extend_from_slice(value);
-    object.extend(end);
-    object
+    [object.into(), value, end.into()]
 }
 
 #[cfg(test)]
@@ -122,7 +121,7 @@ mod tests {
 
     #[test]
     fn data_is_added_byte_for_byte() {
-        let text = with_field(br#"{"id":"x"}"#.to_vec(), "data", br#"{ "n":1e400,"n":1.10 }"#);
-        assert_eq!(text, br#"{"id":"x","data":{ "n":1e400,"n":1.10 }}"#);
+        let text = with_field(br#"{"id":"x"}"#.to_vec(), "data", Bytes::from_static(br#"{ "n":1e400,"n":1.10 }"#));
+        assert_eq!(text.concat(), br#"{"id":"x","data":{ "n":1e400,"n":1.10 }}"#);
     }
 }

@@ -171,12 +171,10 @@ impl River {
 
 /// A version's component. One whose version has been deleted since it was looked up is not there.
 async fn ready(inner: &Arc<Inner>, organization: OrganizationKey, pinned: &Pinned) -> Result<Component, ChangeError> {
-    component(inner, organization, pinned.digest)
-        .await
-        .map_err(|fault| ChangeError::Conflict {
-            message: format!(
-                "{}@{} can not be called: {}",
-                pinned.facts.plugin.name, pinned.version, fault.message
-            ),
-        })
+    component(inner, organization, pinned).await.map_err(|fault| ChangeError::Conflict {
+        message: format!(
+            "{}@{} can not be called: {}",
+            pinned.facts.plugin.name, pinned.version, fault.message
+        ),
+    })
 }

@@ -7,7 +7,7 @@ use hookmill_domain::ids::ApiKeyId;
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::names::{OrganizationName, ProductId};
 use hookmill_domain::time::Time;
-use hookmill_store::Organization;
+use hookmill_store::{KeyPut, Organization};
 
 use super::ChangeError;
 use crate::river::River;
@@ -89,7 +89,16 @@ impl River {
             expires_at,
         };
         let digest = Digest::of(text.as_bytes());
-        self.inner.store.put_api_key(digest, key.clone()).await?;
+        let max = self.inner.limits.intake.keys_max;
+        match self.inner.store.put_api_key(digest, key.clone(), max).await? {
+            KeyPut::Done => {}
+            KeyPut::TooMany => {
+                return Err(ChangeError::TooMany {
+                    limit: "keys_max",
+                    max: max.into(),
+                });
+            }
+        }
         self.inner.caches.put_key(digest, key.clone());
         Ok(key)
     }

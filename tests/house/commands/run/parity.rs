@@ -71,6 +71,7 @@ async fn a_run_is_told_as_the_api_tells_a_dry_run() {
             {"text": "a"},
             {"bytes": [255, 0], "target": "review", "method": "put", "path": "/a", "query": [["q", "1"]], "headers": [["x-a", "b"]]},
         ]}),
+        json!({"do": "deliver", "requests": [{"json": "{half"}, {"json": "{}"}, {"text": "{half"}]}),
         json!({"do": "skip", "reason": "it is small"}),
         json!({"do": "reject", "reason": "it is\nlarge"}),
         json!({"do": "deliver", "requests": [{"text": "b", "target": "nowhere"}]}),
@@ -94,5 +95,7 @@ async fn a_run_is_told_as_the_api_tells_a_dry_run() {
             assert!(object.remove(of_event).is_some_and(|found| found.is_string()), "{of_event}");
         }
         assert_eq!(told, answered, "{config}");
+        let warned = answered.get("warnings").and_then(Value::as_array).map_or(0, Vec::len);
+        assert_eq!(warned, usize::from(config.to_string().contains(r#""json":"{half""#)), "{answered}");
     }
 }

@@ -78,7 +78,7 @@ fn facts(found: &Report) -> [(&'static str, String); 6] {
     );
     [
         ("digest", found.digest.clone()),
-        ("contract", format!("hookmill:plugin@{}", found.contract)),
+        ("contract", format!("hookmill:plugin@{}, world {}", found.contract, found.world)),
         (
             "size",
             format!(

@@ -20,12 +20,11 @@ use hookmill_domain::integration::{Draft, Facts};
 use hookmill_domain::key::Key;
 use hookmill_domain::limits::PluginLimits;
 use hookmill_domain::names::{OrganizationName, TargetName};
-use hookmill_domain::outcome::{Body, Outcome};
+use hookmill_domain::outcome::Outcome;
 use hookmill_domain::request::{Decided, decide};
 use hookmill_domain::seed::seed;
 use hookmill_flow::{Came, Tried};
 use hookmill_plugin_room::{Call, CheckError, Component, Fueled, Plugins};
-use serde::de::IgnoredAny;
 
 pub(crate) use self::bench::Bench;
 use self::events::Events;
@@ -167,7 +166,7 @@ async fn call(plugins: &Plugins, callee: &Callee, setting: &Setting, events: &Ev
         Some(fueled) => Some(plugins.count_fuel(fueled, &call).await),
         None => None,
     };
-    let warnings = called.outcome.as_ref().map(warnings).unwrap_or_default();
+    let warnings = called.outcome.as_ref().map(Outcome::warnings).unwrap_or_default();
     let came = match called.outcome.and_then(|answer| decide(answer, &setting.facts)) {
         Ok(Decided::Requests(requests)) => Came::Requests(requests),
         Ok(Decided::Skipped(reason)) => Came::Skipped(reason),
@@ -179,9 +178,12 @@ async fn call(plugins: &Plugins, callee: &Callee, setting: &Setting, events: &Ev
         organization: organization.clone(),
         document: event.document.clone(),
         accepted_at: key.time(),
-        tried: Tried { came, call: called.facts },
+        tried: Tried {
+            came,
+            call: called.facts,
+            warnings,
+        },
         fuel,
-        warnings,
     })
 }
 
@@ -191,15 +193,4 @@ fn key(first: Key, number: usize) -> Key {
     let number = u64::from(first.counter()) + number as u64;
     let counter = u16::try_from(number % per_millisecond).unwrap_or(0);
     Key::from_parts(first.time().plus_millis(number / per_millisecond), first.host(), counter)
-}
-
-/// What a host sends all the same, and its receiver may not like.
-fn warnings(answer: &Outcome) -> Vec<String> {
-    let Outcome::Deliver(requests) = answer else { return Vec::new() };
-    let warned = requests.iter().enumerate().filter_map(|(number, request)| {
-        let Body::Json(json) = &request.body else { return None };
-        let error = serde_json::from_slice::<IgnoredAny>(json).err()?;
-        Some(format!("request {}: the body is not JSON: {error}", number + 1))
-    });
-    warned.collect()
 }

@@ -52,7 +52,7 @@ pub(crate) fn show<W: Write>(screen: &mut Screen<W>, told: &Told) -> io::Result<
     if let Some(Fuel::Uncounted(why)) = told.fuel {
         screen.line(&[plain("  "), odd(format!("no fuel is told: {why}"))])?;
     }
-    for warning in &told.warnings {
+    for warning in &told.tried.warnings {
         screen.line(&[plain("  "), odd(format!("warning: {warning}"))])?;
     }
     for line in call.log.iter().flat_map(|log| log.lines()) {

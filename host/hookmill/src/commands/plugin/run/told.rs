@@ -26,8 +26,6 @@ pub(crate) struct Told {
     pub(crate) tried: Tried,
     /// How much it computed, if that was asked.
     pub(crate) fuel: Option<Fuel>,
-    /// What a host sends all the same, and its receiver may not like.
-    pub(crate) warnings: Vec<String>,
 }
 
 /// It, as JSON.
@@ -42,8 +40,6 @@ pub(crate) struct ToldShown {
     tried: TriedShown,
     #[serde(flatten)]
     fuel: Option<FuelShown>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
 }
 
 /// The fuel of a call. Where `fuel` is null, one of the others says why.
@@ -87,7 +83,6 @@ impl Told {
             accepted_at: self.accepted_at,
             tried: TriedShown::of(self.tried, None, draft)?,
             fuel: self.fuel.map(FuelShown::from),
-            warnings: self.warnings,
         })
     }
 }
