@@ -106,6 +106,7 @@ pub(crate) struct Caches {
     reach: Kept<IntegrationKey, Arc<Reach>>,
     names: Kept<OrganizationName, OrganizationKey>,
     keys: RwLock<HashMap<Digest, Arc<ApiKey>>>,
+    keys_change: tokio::sync::Mutex<()>,
 }
 
 impl Caches {
@@ -118,6 +119,7 @@ impl Caches {
             reach: Kept::new(REACH_MAX),
             names: Kept::new(NAMES_MAX),
             keys: RwLock::default(),
+            keys_change: tokio::sync::Mutex::default(),
         }
     }
 
@@ -222,6 +224,12 @@ impl Caches {
         };
         self.names.put(epoch, name.clone(), found.key);
         Ok(Some(found.key))
+    }
+
+    /// Held by whoever changes a key, from before its commit until it is changed here: one that is deleted between the two would come back,
+    /// and hold until a restart.
+    pub(crate) async fn keys_change(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.keys_change.lock().await
     }
 
     pub(crate) async fn load_keys(&self) -> Result<(), StoreError> {

@@ -90,6 +90,7 @@ impl River {
         };
         let digest = Digest::of(text.as_bytes());
         let max = self.inner.limits.intake.keys_max;
+        let _change = self.inner.caches.keys_change().await;
         match self.inner.store.put_api_key(digest, key.clone(), max).await? {
             KeyPut::Done => {}
             KeyPut::TooMany => {
@@ -105,6 +106,7 @@ impl River {
 
     /// Deletes an API key; `organization` limits it to one organization's.
     pub async fn delete_api_key(&self, id: ApiKeyId, organization: Option<OrganizationKey>) -> Result<(), ChangeError> {
+        let _change = self.inner.caches.keys_change().await;
         let digest = self
             .inner
             .store
