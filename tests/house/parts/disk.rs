@@ -60,6 +60,21 @@ impl Touches {
     }
 }
 
+/// What comes into a folder.
+pub struct Arrivals(Watch);
+
+impl Arrivals {
+    /// Watches a folder from now on.
+    pub fn watch(folder: &Path) -> Arrivals {
+        Arrivals(Watch::new(folder, WatchFlags::CREATE | WatchFlags::MOVED_TO))
+    }
+
+    /// Ends when something has come since the last time. Cancelling it loses nothing.
+    pub async fn some(&mut self) {
+        self.0.some(|_| true).await;
+    }
+}
+
 struct Watch(AsyncFd<OwnedFd>);
 
 impl Watch {

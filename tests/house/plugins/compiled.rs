@@ -10,6 +10,7 @@ use hookmill_domain::digest::Digest;
 use serde_json::json;
 
 use crate::parts::components::{FLATTEN, PASSTHROUGH, wat};
+use crate::parts::disk::Arrivals;
 use crate::parts::hookmill;
 use crate::parts::host::Host;
 use crate::parts::receiver::{PATIENCE, Receiver};
@@ -49,13 +50,14 @@ fn change_engine(folder: &Path) {
 
 /// Waits until as many components are compiled for the present engine.
 async fn all_compiled(folder: &Path, count: usize) -> HashMap<String, PathBuf> {
+    let mut arrivals = Arrivals::watch(&folder.join("artifacts"));
     let watch = async {
         loop {
             let found = own(folder);
             if found.len() == count && found.values().all(|path| path.with_extension("sha256").exists()) {
                 return found;
             }
-            tokio::task::yield_now().await;
+            arrivals.some().await;
         }
     };
     tokio::time::timeout(PATIENCE, watch).await.expect("all are compiled")
