@@ -23,8 +23,8 @@ const SLOW_ROUNDS: u32 = 2;
 /// Its command line.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Settings {
-    /// Rounds of each system at each number of connections
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    /// Rounds of each system at each number of connections: single ones differ by a quarter where a machine has neighbours
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Events of a round; in few of them the start of a fresh process weighs more than the river
     #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(100..=500_000))]
