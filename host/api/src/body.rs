@@ -78,7 +78,7 @@ impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Problem {
         let detail = error.to_string();
         let problem = match error {
-            BodyError::TooLarge { limit, .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).with_limit(limit),
+            BodyError::TooLarge { bytes_max, limit } => Problem::too_large("", format!("has more than {bytes_max} bytes"), limit),
             BodyError::Slow { .. } => Problem::new(StatusCode::REQUEST_TIMEOUT, detail),
             BodyError::NoMemory => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
             BodyError::Broken => Problem::new(StatusCode::BAD_REQUEST, detail),

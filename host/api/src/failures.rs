@@ -38,9 +38,7 @@ impl From<ChangeError> for Problem {
             ChangeError::Unfit(unfit) => plugins::unfit_problem(unfit),
             ChangeError::Needed(needed) => plugins::needed_problem(*needed),
             ChangeError::Refused { code, message } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message).with_code(code),
-            ChangeError::TooLarge { .. } => {
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).with_limit("component_bytes_max")
-            }
+            ChangeError::TooLarge { max } => Problem::too_large("", format!("is larger than {max} bytes"), "component_bytes_max"),
             ChangeError::Busy => unavailable("the host is busy"),
             ChangeError::Host { message } => {
                 tracing::error!("{message}");
@@ -63,7 +61,7 @@ pub(crate) fn post_problem(error: PostError, is_batch: bool) -> Problem {
             };
             Problem::field(StatusCode::CONFLICT, FieldError::body(pointer, message))
         }
-        PostError::TooManyRuns { .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).with_limit("batch_runs_max"),
+        PostError::TooManyRuns { runs, max } => Problem::too_large("", format!("owes {runs} runs, more than {max}"), "batch_runs_max"),
         PostError::Unsettled => unavailable("the organization's configuration is being changed"),
         PostError::Store(error) => error.into(),
     }

@@ -126,6 +126,11 @@ impl Problem {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the host failed; its log tells more")
     }
 
+    /// What a limit does not allow, of that name: the place in the body, and how much it may be. The empty pointer is the body as a whole.
+    pub(crate) fn too_large(pointer: &str, message: impl Into<String>, limit: &'static str) -> Problem {
+        Problem::field(StatusCode::PAYLOAD_TOO_LARGE, FieldError::body(pointer, message)).with_limit(limit)
+    }
+
     /// A problem with one field.
     pub(crate) fn field(status: StatusCode, error: FieldError) -> Problem {
         let mut problem = Problem::new(status, error.sentence());

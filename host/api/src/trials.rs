@@ -18,7 +18,6 @@ use hookmill_domain::outcome::Fault;
 use hookmill_domain::request::Request;
 use hookmill_flow::{Came, River, Trial, Tried};
 use hookmill_store::{Event, EventView, PluginFound, PluginVersion};
-use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -154,8 +153,8 @@ fn read_event(river: &River, body: &EventBody, given: &Given<'_>) -> Result<Aske
     }
     let bytes_max = river.limits().intake.event_body_bytes_max;
     if given.json().len() as u64 > bytes_max {
-        let detail = format!("the event has more than {bytes_max} bytes");
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).with_limit("event_body_bytes_max"));
+        let message = format!("has more than {bytes_max} bytes");
+        return Err(Problem::too_large("/event", message, "event_body_bytes_max"));
     }
     let body = body.part(given.json());
     match parse(&body, river.kinds(), 1) {

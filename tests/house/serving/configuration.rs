@@ -171,7 +171,7 @@ async fn flags_stand_over_the_environment_and_that_over_the_file() {
                 .await
         };
         post(batch).await.expect(202);
-        assert_eq!(problem(&post(batch + 1).await, 413, "-")["limit"], "batch_events_max");
+        assert_eq!(problem(&post(batch + 1).await, 413, "")["limit"], "batch_events_max");
         let draft = json!({"type": "webhook", "events": ["document_seen"], "target": receiver.url("/"), "organization": "a"});
         let answer = operator.post("/integrations", &draft).await;
         process.end().await;

@@ -124,8 +124,7 @@ fn refused(body: &[u8], error: BadEvent, batch_max: usize) -> Problem {
 }
 
 fn too_many(batch_max: usize) -> Problem {
-    let detail = format!("a batch holds at most {batch_max} events");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).with_limit("batch_events_max")
+    Problem::too_large("", format!("holds more than {batch_max} events"), "batch_events_max")
 }
 
 /// A key that is limited to inboxes posts events of these inboxes alone.
@@ -290,7 +289,7 @@ mod tests {
         };
         assert_eq!(check("{"), "400 ");
         assert_eq!(check("[1,"), "400 ");
-        assert_eq!(check("[1,2,3]"), "413 -");
+        assert_eq!(check("[1,2,3]"), "413 ");
         assert_eq!(check("[]"), "422 ");
         assert_eq!(check("[1,2]"), "422 /0");
         assert_eq!(check(r#"{"event":"document_text","data":{}}"#), "422 /data/id");
