@@ -67,7 +67,7 @@ pub(crate) fn slow(per_second: u32, events: u32, systems: &[System], rounds: &[V
     calls(rounds);
 }
 
-/// How long the plugin's calls took, as the host records them with each run.
+/// How long the plugin's calls took, as the host tells it of each run.
 fn calls(rounds: &[Vec<Round>]) {
     let of_product: Vec<[f64; 2]> = rounds.iter().flatten().filter_map(|round| round.call_us).collect();
     if !of_product.is_empty() {

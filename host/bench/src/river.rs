@@ -17,6 +17,8 @@ const ROUND_MAX: Duration = Duration::from_secs(180);
 /// Events before the measured ones: connections open, caches and files warm.
 const WARM_UP_EVENTS: u32 = 2_000;
 const WARM_UP_EVENTS_SLOW: u32 = 100;
+/// The newest of a round's calls that the API is asked for.
+const CALLS_MAX: usize = 5_000;
 /// Rounds of each system at the slow rate.
 const SLOW_ROUNDS: u32 = 2;
 
@@ -128,7 +130,6 @@ async fn take_turns(systems: &[System], rounds: u32, warm_up: u32, events: u32, 
 
 /// One round: a fresh server, `0..events.start` to warm it up, then the events that count.
 async fn play(system: &System, events: Range<u32>, pace: Pace, folder: &Path) -> Result<Round> {
-    let warm_up = events.start;
     let ledger = Arc::new(Ledger::open(events.end));
     let receiver = Receiver::open(ledger.clone()).await?;
     let server = system.start(folder, receiver.address).await?;
@@ -144,10 +145,13 @@ async fn play(system: &System, events: Range<u32>, pace: Pace, folder: &Path) ->
         "" => error,
         complaints => anyhow!("{error:#}; the end of its standard error:\n{complaints}"),
     });
-    let folder = server.leave().await?;
+    let calls = match (&round, system) {
+        (Ok(_), System::Hookmill(_)) => Some(calls_us(&server.door, CALLS_MAX.min(events.len())).await),
+        _ => None,
+    };
+    server.leave().await?;
     let mut round = round?;
-    if let System::Hookmill(_) = system {
-        let calls = calls_us(&folder, warm_up)?;
+    if let Some(calls) = calls.transpose()? {
         round.call_us = Some([50, 99].map(|per_cent| percentile(&calls, per_cent) as f64));
     }
     Ok(round)

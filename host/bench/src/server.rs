@@ -6,7 +6,7 @@ use crate::load::Door;
 use crate::process;
 use crate::wire::Wire;
 use anyhow::{Context, Result, bail, ensure};
-use rusqlite::Connection;
+use serde_json::Value;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ const START_MAX: Duration = Duration::from_secs(60);
 const STOP_MAX: Duration = Duration::from_secs(20);
 /// Lines a system may print before the one with its address.
 const START_LINES_MAX: usize = 64;
+/// Well below the longest body that is read here.
+const RUNS_OF_A_PAGE: usize = 100;
 /// Its data, in its folder.
 pub(crate) const DATA: &str = "data";
 /// Its standard error, beside its data.
@@ -158,13 +160,21 @@ impl Server {
     }
 }
 
-/// How long the plugin's calls took that a host recorded in this folder, in microseconds, sorted: all but the first ones.
-pub(crate) fn calls_us(folder: &TempDir, without: u32) -> Result<Vec<u64>> {
-    let database = Connection::open(folder.path().join(DATA).join("hookmill.db"))?;
-    let mut list =
-        database.prepare("SELECT run_us FROM outcome WHERE ordinal = 0 AND run_us IS NOT NULL ORDER BY event LIMIT -1 OFFSET ?1")?;
-    let mut calls: Vec<u64> = list.query_map([without], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    ensure!(!calls.is_empty(), "the host has recorded no call");
+/// How long the plugin's calls took of the newest runs, at most so many, in microseconds, sorted: as the API tells them.
+pub(crate) async fn calls_us(door: &Door, count: usize) -> Result<Vec<u64>> {
+    let (mut calls, mut cursor) = (Vec::new(), String::new());
+    while calls.len() < count {
+        let path = format!("/runs?organization={ORGANIZATION}&limit={RUNS_OF_A_PAGE}{cursor}");
+        let page: Value = serde_json::from_slice(&get(door, &path).await?)?;
+        let items = page["items"].as_array().context("a list of runs has items")?;
+        calls.extend(items.iter().filter_map(|run| run["duration_us"].as_u64()));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    ensure!(!calls.is_empty(), "the host tells of no call");
+    calls.truncate(count);
     calls.sort_unstable();
     Ok(calls)
 }
