@@ -10,6 +10,8 @@ use hookmill_domain::key::{Key, KeyMint};
 use hookmill_domain::time::Time;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
+use crate::listing::Unlisted;
+
 /// An open transaction and the writer's memory.
 pub(crate) struct Desk<'a> {
     pub(crate) connection: &'a Connection,
@@ -45,8 +47,7 @@ pub(crate) struct Drawer {
     /// Present revisions, read when they are first asked for.
     revisions: HashMap<OrganizationKey, i64>,
     host_revision: Option<i64>,
-    /// Events that a commit has accepted since the listing was last filled.
-    pub(crate) unlisted: u32,
+    pub(crate) unlisted: Unlisted,
 }
 
 /// The most organizations whose present revision is remembered.
@@ -62,7 +63,7 @@ impl Drawer {
             saving_salt: None,
             revisions: HashMap::new(),
             host_revision: None,
-            unlisted: 0,
+            unlisted: Unlisted::default(),
         }
     }
 
@@ -73,6 +74,7 @@ impl Drawer {
     }
 
     pub(crate) fn committed(&mut self) {
+        self.unlisted.committed();
         if self.saving_salt.take().is_some() {
             self.unsaved_salt = None;
         }
@@ -84,6 +86,7 @@ impl Drawer {
     }
 
     pub(crate) fn rolled_back(&mut self) {
+        self.unlisted.rolled_back();
         self.rolled_back_to(None);
     }
 

@@ -10,11 +10,8 @@ use hookmill_domain::names::ClientEventId;
 use hookmill_domain::time::Time;
 use rusqlite::{OptionalExtension as _, params};
 
-use crate::desk::{Desk, key, setting};
+use crate::desk::{Desk, key};
 use crate::records::{AcceptError, Accepted, Event, NewEvent, Receipt};
-
-/// The listing is filled for so many events at once, sorted, since a row at a time costs a page at a time.
-const LISTED_AT_ONCE: u32 = 4000;
 
 /// What is known of an event with a client's own id.
 enum Known {
@@ -140,7 +137,7 @@ impl Desk<'_> {
         for owed in event.owed.iter().filter(|owed| !owed.place) {
             self.enqueue(owed.pinned.key, key, 0)?;
         }
-        self.drawer.unlisted += 1;
+        self.drawer.unlisted.add(organization, key);
         Ok(Accepted {
             event: Arc::new(Event {
                 key,
@@ -154,23 +151,5 @@ impl Desk<'_> {
             snapshot: event.snapshot,
             owed: event.owed,
         })
-    }
-
-    /// Fills the listing behind its mark, once enough events stand above it.
-    pub(crate) fn fill_listing(&mut self) -> rusqlite::Result<()> {
-        if self.drawer.unlisted < LISTED_AT_ONCE {
-            return Ok(());
-        }
-        let listed = setting(self.connection, "listed")?;
-        let last = self.drawer.mint.last().as_i64();
-        self.connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO listing (organization, event)
-                 SELECT organization, key FROM event WHERE key > ?1 AND key <= ?2 ORDER BY organization, key",
-            )?
-            .execute(params![listed, last])?;
-        self.set_setting("listed", last)?;
-        self.drawer.unlisted = 0;
-        Ok(())
     }
 }

@@ -28,6 +28,7 @@ mod events;
 mod history;
 mod integrations;
 mod lanes;
+mod listing;
 mod needs;
 mod orders;
 mod outcomes;

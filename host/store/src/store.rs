@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use crate::connections::{Readers, open_writer};
 use crate::desk::{Desk, Drawer, Salts, key, setting};
 use crate::error::{OpenError, StoreError};
+use crate::listing::Unlisted;
 use crate::records::{AcceptError, NewEvent, Receipt, Record};
 use crate::schema;
 use crate::seal::Keyring;
@@ -78,11 +79,7 @@ impl Store {
         clock.random(&mut salt);
         let salt = Salt::new(u64::from_be_bytes(salt));
         let mut drawer = Drawer::new(clock, KeyMint::new(settings.host, greatest), salts.clone(), salt);
-        drawer.unlisted = connection.query_row(
-            "SELECT count(*) FROM event WHERE key > (SELECT value FROM setting WHERE name = 'listed')",
-            [],
-            |row| row.get(0),
-        )?;
+        drawer.unlisted = Unlisted::load(&connection)?;
         let river = Readers::open(&path, RIVER_READERS)?;
         let lists = Readers::open(&path, LIST_READERS)?;
         let tray = Tray::new();
