@@ -95,6 +95,8 @@ pub(crate) async fn run(State(reception): State<Reception>, call: Call, path: Ve
     let parameters = call.parameters(&[ORGANIZATION])?;
     let Asked { named, event, integration } = read(&reception.river, body, parameters).await?;
     let tenant = tenant::tenant(&reception, &call.caller, &named).await?;
+    // Before there is room: whoever waits for that holds a body, and few of an organization do.
+    let turn = reception.river.trial_turn(tenant.key)?;
     let (plugin, version) = version_of(&reception, &tenant, path).await?;
     // For the most that may be answered: when it is there, it is too late to ask for room.
     let data_bytes = data_bytes(&reception, &tenant, &event).await?;
@@ -119,7 +121,7 @@ pub(crate) async fn run(State(reception): State<Reception>, call: Call, path: Ve
         pinned,
         generation: 0,
     };
-    let tried = reception.river.try_out(tenant.key, trial).await?;
+    let tried = turn.try_out(trial).await?;
     let shown = TriedShown::of(tried, mismatch, &draft).ok_or_else(Problem::internal)?;
     let text = json::to_vec(&shown).map_err(|_| Problem::internal())?;
     Ok(room.json([text.into()]))
