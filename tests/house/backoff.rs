@@ -4,7 +4,8 @@ use hookmill_domain::ids::DeliveryId;
 use hookmill_domain::integration::Draft;
 use hookmill_domain::state::DeliveryState;
 use hookmill_domain::time::Time;
-use hookmill_store::EventView;
+use hookmill_flow::River;
+use hookmill_store::{Attempt, EventView, ListMax};
 
 use crate::parts::clock::HandClock;
 use crate::parts::receiver::{Receiver, Reply};
@@ -12,6 +13,16 @@ use crate::parts::river::{close, draft, limits, open, organization, post, wait_u
 
 const START_MS: i64 = 1_790_000_000_000;
 const BODY: &str = r#"{"event":"document_text","data":{"id":"5e7a0daf255bf93741177061","text":"é"}}"#;
+
+/// The attempts of an event's first delivery.
+async fn attempts(river: &River, view: &EventView) -> Vec<Attempt> {
+    let max = ListMax {
+        items: 100,
+        bytes: usize::MAX,
+    };
+    let delivery = view.runs[0].deliveries[0].delivery;
+    river.store().attempts(delivery, 0, max).await.expect("read").items
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_attempts_with_waits_of_two_to_the_n_seconds() {
@@ -62,7 +73,7 @@ async fn ten_attempts_with_waits_of_two_to_the_n_seconds() {
     }
     let view = wait_until(&river, event, |view| view.state.as_str() == "settled").await;
     assert_eq!(view.runs[0].deliveries[0].id, delivery);
-    let attempts = river.store().attempts(view.runs[0].deliveries[0].delivery).await.expect("read");
+    let attempts = attempts(&river, &view).await;
     assert_eq!(attempts.len(), 10);
     assert!(
         attempts
@@ -168,7 +179,7 @@ async fn any_2xx_is_success_and_a_redirect_is_a_failure() {
     let view = wait_until(&river, event, |view| view.state.as_str() == "settled").await;
     assert_eq!(view.runs[0].deliveries[0].state, DeliveryState::Delivered);
     assert!(elsewhere.received().is_empty());
-    let attempts = river.store().attempts(view.runs[0].deliveries[0].delivery).await.expect("read");
+    let attempts = attempts(&river, &view).await;
     assert_eq!(attempts[0].response, "see there");
     close(river).await;
 }

@@ -15,10 +15,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{StatusCode, header};
 use http_body::{Frame, SizeHint};
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::auth::Caller;
 use crate::bodies::{Claim, FREE_BYTES};
+use crate::json::to_pieces;
 use crate::problem::Problem;
 use crate::reception::Reception;
 
@@ -56,6 +58,12 @@ async fn claimed(mut claim: Claim, bytes: u64, timeout: Duration) -> Result<Clai
 }
 
 impl Room {
+    /// The answer: a value as JSON.
+    pub(crate) fn of<T: Serialize>(self, value: &T) -> Result<Response, Problem> {
+        let text = to_pieces(value).map_err(|_| Problem::internal())?;
+        Ok(self.json(text))
+    }
+
     /// The answer: JSON text, of which these are the parts.
     pub(crate) fn json(mut self, parts: impl IntoIterator<Item = Bytes>) -> Response {
         let parts: Vec<Bytes> = parts.into_iter().filter(|part| !part.is_empty()).collect();

@@ -1,6 +1,8 @@
-//! The memory that bodies take: those of requests while they are read and judged, and apart from them those of answers until they are read. Small ones are bounded by the number of connections; a larger one takes its
-//! share of what the host and its organization may have, as its bytes come in, and waits where there is none left. So a client that
-//! announces much and sends little takes little, and one organization can not take what another needs.
+//! The memory that bodies take: those of requests while they are read and judged, and apart from them those of answers until they are read.
+//! Small ones are bounded by the number of connections; a larger one takes its share of what the host and its organization may have, as its
+//! bytes come in, and waits where there is none left. So a client that announces much and sends little takes little, and one organization can
+//! not take what another needs. Since they grow, they may come to wait for each other: then one goes on past what there is, so that a pool is
+//! exceeded by one body at most.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -22,40 +24,84 @@ struct Inner {
     host: Pool,
     organization_kib: usize,
     /// Those that have a larger body under way; others are dropped when the next one comes.
-    organizations: Mutex<HashMap<OrganizationKey, Weak<Semaphore>>>,
+    organizations: Mutex<HashMap<OrganizationKey, Weak<Shared>>>,
 }
 
 #[derive(Clone)]
 struct Pool {
-    free: Arc<Semaphore>,
+    shared: Arc<Shared>,
     kib: usize,
+}
+
+struct Shared {
+    free: Arc<Semaphore>,
+    /// For one claim that holds something already and would wait for more: it goes on past the pool. Claims that grow side by side would else
+    /// all wait for what the others hold.
+    past: Arc<Semaphore>,
 }
 
 impl Pool {
     fn new(kib: usize) -> Pool {
-        Pool {
+        let shared = Shared {
             free: Arc::new(Semaphore::new(kib)),
+            past: Arc::new(Semaphore::new(1)),
+        };
+        Pool {
+            shared: Arc::new(shared),
             kib,
         }
     }
+}
 
-    /// Lets a claim have `kib` in all; one that is larger than the whole pool gets the whole pool.
-    async fn top_up(&self, claim: &mut Option<OwnedSemaphorePermit>, kib: usize) {
-        let held = claim.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let wanted = kib.min(self.kib).saturating_sub(held);
-        if wanted == 0 {
+/// What a claim has of a pool.
+struct Share {
+    pool: Pool,
+    held: Option<OwnedSemaphorePermit>,
+    /// It has whatever it wants beside the pool: at most one share has.
+    past: Option<OwnedSemaphorePermit>,
+}
+
+impl Share {
+    fn new(pool: Pool) -> Share {
+        Share {
+            pool,
+            held: None,
+            past: None,
+        }
+    }
+
+    fn kib(&self) -> usize {
+        self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+    }
+
+    /// Lets it have `kib` in all; one that is larger than the whole pool gets the whole pool.
+    async fn top_up(&mut self, kib: usize) {
+        let has = self.kib();
+        let wanted = kib.min(self.pool.kib).saturating_sub(has);
+        if wanted == 0 || self.past.is_some() {
             return;
         }
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let more = self
-            .free
-            .clone()
-            .acquire_many_owned(wanted)
-            .await
-            .expect("the semaphore is never closed");
-        match claim {
-            Some(claim) => claim.merge(more),
-            None => *claim = Some(more),
+        let Shared { free, past } = &*self.pool.shared;
+        tokio::select! {
+            biased;
+            more = free.clone().acquire_many_owned(wanted) => {
+                let more = more.expect("the semaphore is never closed");
+                match &mut self.held {
+                    Some(held) => held.merge(more),
+                    None => self.held = Some(more),
+                }
+            }
+            past = past.clone().acquire_owned(), if has > 0 => self.past = Some(past.expect("the semaphore is never closed")),
+        }
+    }
+
+    fn shrink(&mut self, kib: usize) {
+        if kib <= self.kib() {
+            self.past = None;
+        }
+        if let Some(held) = &mut self.held {
+            drop(held.split(held.num_permits().saturating_sub(kib)));
         }
     }
 }
@@ -81,19 +127,19 @@ impl Bodies {
             bodies: self.clone(),
             organization,
             of_organization: None,
-            of_host: None,
+            of_host: Share::new(self.0.host.clone()),
         }
     }
 
     fn pool(&self, organization: OrganizationKey) -> Pool {
         let mut pools = self.0.organizations.lock().unwrap_or_else(PoisonError::into_inner);
         let kib = self.0.organization_kib;
-        if let Some(free) = pools.get(&organization).and_then(Weak::upgrade) {
-            return Pool { free, kib };
+        if let Some(shared) = pools.get(&organization).and_then(Weak::upgrade) {
+            return Pool { shared, kib };
         }
         pools.retain(|_, pool| pool.strong_count() > 0);
         let pool = Pool::new(kib);
-        pools.insert(organization, Arc::downgrade(&pool.free));
+        pools.insert(organization, Arc::downgrade(&pool.shared));
         pool
     }
 }
@@ -102,25 +148,29 @@ impl Bodies {
 pub(crate) struct Claim {
     bodies: Bodies,
     organization: Option<OrganizationKey>,
-    of_organization: Option<OwnedSemaphorePermit>,
-    of_host: Option<OwnedSemaphorePermit>,
+    of_organization: Option<Share>,
+    of_host: Share,
 }
 
 impl Claim {
-    /// Lets the claim hold `bytes` in all, when there is room for them: the organization's first, so that it waits for itself alone.
+    /// Lets the claim hold `bytes` in all, when there is room for them: the organization's first, so that it waits for itself alone. One that
+    /// grows in steps always comes to an end: of those that wait for more, one goes on past its organization's pool, and one past all.
     pub(crate) async fn grow(&mut self, bytes: usize) {
         let kib = bytes.div_ceil(KIB);
-        if let Some(organization) = self.organization {
-            self.bodies.pool(organization).top_up(&mut self.of_organization, kib).await;
+        if let Some(organization) = self.organization
+            && self.of_host.past.is_none()
+        {
+            let pool = || self.bodies.pool(organization);
+            self.of_organization.get_or_insert_with(|| Share::new(pool())).top_up(kib).await;
         }
-        self.bodies.0.host.top_up(&mut self.of_host, kib).await;
+        self.of_host.top_up(kib).await;
     }
 
     /// Gives back what the claim holds past `bytes`.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         let kib = bytes.div_ceil(KIB);
-        for held in [&mut self.of_organization, &mut self.of_host].into_iter().flatten() {
-            drop(held.split(held.num_permits().saturating_sub(kib)));
+        for share in self.of_organization.iter_mut().chain([&mut self.of_host]) {
+            share.shrink(kib);
         }
     }
 }
@@ -184,6 +234,32 @@ mod tests {
         assert!(now(claim.grow(10)), "it never shrinks by itself");
         assert!(!now(bodies.claim(Some(OrganizationKey(1))).grow(1)));
     }
+
+    #[test]
+    fn of_claims_that_wait_for_each_other_one_goes_on() {
+        let bodies = bodies();
+        let claims = |organization| [(); 2].map(|()| bodies.claim(Some(OrganizationKey(organization))));
+        let ([mut first, mut second], [mut third, mut fourth]) = (claims(1), claims(2));
+        for claim in [&mut first, &mut second] {
+            assert!(now(claim.grow(100 * 1024)));
+        }
+        assert!(now(third.grow(50 * 1024)) && now(fourth.grow(50 * 1024)));
+        // Each organization's pool, or the host's, is taken by claims that all want more.
+        assert!(now(first.grow(150 * 1024)), "the one past the host's waits for nobody");
+        assert!(now(first.grow(200 * 1024)));
+        assert!(!now(second.grow(150 * 1024)), "both are taken, and so is the way past them");
+        assert!(!now(third.grow(60 * 1024)) && !now(fourth.grow(60 * 1024)));
+        assert!(!now(bodies.claim(None).grow(1)), "who holds nothing keeps nobody from going on");
+        drop(first);
+        assert!(now(second.grow(150 * 1024)), "then there is room for the next");
+        drop(second);
+        assert!(now(third.grow(60 * 1024)) && now(fourth.grow(60 * 1024)));
+        // What was past a pool is given back like the rest.
+        assert!(now(third.grow(140 * 1024)) && now(fourth.grow(160 * 1024)));
+        fourth.shrink(50 * 1024);
+        assert!(now(third.grow(150 * 1024)) && now(bodies.claim(None).grow(100 * 1024)));
+    }
+
     #[test]
     fn claims_give_back_what_they_no_longer_need() {
         let bodies = bodies();

@@ -166,24 +166,35 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
+    use hookmill_domain::integration::OrganizationKey;
     use hookmill_domain::limits::IntakeLimits;
     use http_body::{Frame, SizeHint};
+    use tokio::task::JoinSet;
 
     use super::*;
     use crate::bodies::Bodies;
 
     /// A body in pieces of that many bytes, which then ends or stalls.
+    #[derive(Default)]
     struct Pieces {
         pieces: VecDeque<usize>,
         announced: Option<u64>,
         stalls: bool,
+        /// Lets others have a turn before each piece.
+        in_step: bool,
+        has_waited: bool,
     }
 
     impl Body for Pieces {
         type Data = Bytes;
         type Error = Infallible;
 
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.has_waited = self.in_step && !self.has_waited;
+            if self.has_waited {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match self.pieces.pop_front() {
                 Some(length) => Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![b'x'; length]))))),
                 None if self.stalls => Poll::Pending,
@@ -201,6 +212,7 @@ mod tests {
             pieces: pieces.iter().copied().collect(),
             announced,
             stalls,
+            ..Pieces::default()
         };
         let reading = Reading::new(&HeaderMap::new(), "event_body_bytes_max", 200_000, 20);
         let limits = IntakeLimits {
@@ -237,19 +249,40 @@ mod tests {
         let reading = Reading::new(&HeaderMap::new(), "event_body_bytes_max", 200_000, 20);
         let large = Pieces {
             pieces: [80_000].into(),
-            announced: None,
-            stalls: false,
+            ..Pieces::default()
         };
         let refused = read_whole(large, reading, bodies.claim(None)).await.map(|whole| whole.bytes.len());
         assert_eq!(refused, Err(BodyError::NoMemory));
         let small = Pieces {
             pieces: [8_000].into(),
-            announced: None,
-            stalls: false,
+            ..Pieces::default()
         };
         assert!(
             read_whole(small, reading, bodies.claim(None)).await.is_ok(),
             "small ones need no share"
         );
+    }
+
+    /// Each holds as much as the others when there is nothing left, and wants as much again.
+    #[tokio::test]
+    async fn bodies_that_grow_in_step_are_all_read() {
+        let bodies = Bodies::new(&IntakeLimits {
+            payload_memory_bytes_max_per_organization: 8 * 128 * 1024,
+            ..IntakeLimits::default()
+        });
+        let reading = Reading::new(&HeaderMap::new(), "event_body_bytes_max", 1_000_000, 5_000);
+        let mut under_way = JoinSet::new();
+        for _ in 0..8 {
+            let body = Pieces {
+                pieces: vec![20_000; 16].into(),
+                in_step: true,
+                ..Pieces::default()
+            };
+            let read = read_whole(body, reading, bodies.claim(Some(OrganizationKey(1))));
+            under_way.spawn(async move { read.await.map(|whole| whole.bytes.len()) });
+        }
+        for read in under_way.join_all().await {
+            assert_eq!(read, Ok(320_000));
+        }
     }
 }

@@ -100,7 +100,8 @@ impl FromRequest<Reception> for JsonBody {
     }
 }
 
-/// A body of JSON text with an event in it, which may be as large as one that is posted; the rest, as large as another body.
+/// A body of JSON text with an event in it, which may be as large as one that is posted; the rest, as large as another body. Who takes it
+/// apart holds each part to its limit.
 pub(crate) struct EventBody {
     /// What was sent. Its memory is claimed for as long as anybody holds a part of it.
     bytes: Bytes,
@@ -129,7 +130,8 @@ impl FromRequest<Reception> for EventBody {
     async fn from_request(request: Request, reception: &Reception) -> Result<EventBody, Problem> {
         let limits = &reception.river.limits().intake;
         let bytes_max = limits.event_body_bytes_max.saturating_add(limits.request_body_bytes_max);
-        let whole = read_json(request, reception, "event_body_bytes_max", bytes_max).await?;
+        // The sum is of two limits, and none has that number.
+        let whole = read_json(request, reception, "event_body_bytes_max + request_body_bytes_max", bytes_max).await?;
         Ok(EventBody {
             bytes: held(whole.bytes, Arc::new(whole.claim)),
         })

@@ -17,7 +17,7 @@ use crate::call::{Call, PathPart};
 use crate::events::read::{read_id, visible_event};
 use crate::held::{Held, Holds};
 use crate::listing::Listing;
-use crate::pages::Page;
+use crate::pages::{self, AttemptNumber, Page};
 use crate::problem::Problem;
 use crate::reception::Reception;
 use crate::tenant::{Named, ORGANIZATION};
@@ -73,21 +73,18 @@ impl DeliveryShown {
 }
 
 /// `GET /deliveries`.
-pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Result<Json<Page<DeliveryShown>>, Problem> {
+pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Result<Response, Problem> {
     let listing = Listing::read(&reception, &call, DeliveryState::ALL, DeliveryState::as_str).await?;
-    let (found, next) = match listing.filter {
-        Some(filter) => {
-            let found = reception.store().deliveries(filter, listing.state, listing.below, listing.limit);
-            found.await?
-        }
-        None => (Vec::new(), None),
-    };
+    let page = listing.page(&reception, &call, |filter, state, below, max| {
+        reception.store().deliveries(filter, state, below, max)
+    });
+    let (room, found, next) = page.await?;
     let mut holds = Holds::new(&reception);
     let mut items = Vec::with_capacity(found.len());
     for delivery in found {
         items.push(DeliveryShown::of(delivery, &mut holds).await?);
     }
-    Ok(Json(Page::new(items, next)))
+    room.of(&Page::new(items, next))
 }
 
 /// `GET /deliveries/{id}`.
@@ -97,16 +94,17 @@ pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart
     Ok(Json(DeliveryShown::of(delivery, &mut Holds::new(&reception)).await?))
 }
 
-/// `GET /deliveries/{id}/attempts`. A schedule has few attempts, so they are one page.
-pub(crate) async fn attempts(
-    State(reception): State<Reception>,
-    call: Call,
-    PathPart(id): PathPart,
-) -> Result<Json<Page<AttemptShown>>, Problem> {
+/// `GET /deliveries/{id}/attempts`, the first one first. A schedule has few, which are one page; who retries for ever has more.
+pub(crate) async fn attempts(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Response, Problem> {
     call.caller.need_read()?;
-    let delivery = find(&reception, &call, &id).await?;
-    let attempts = reception.store().attempts(delivery.delivery).await?;
-    Ok(Json(Page::whole(attempts.into_iter().map(AttemptShown::from).collect())))
+    let parameters = call.parameters(&[ORGANIZATION, "limit", "cursor"])?;
+    let limit = pages::limit(&parameters)?;
+    let after = pages::cursor::<AttemptNumber>(&parameters)?.map_or(0, |after| after.0);
+    let delivery = find_named(&reception, &call, &Named::by(&parameters)?, &id).await?.delivery;
+    let read = |after, max| reception.store().attempts(delivery, after, max);
+    let (room, found, next) = pages::read(&reception, &call.caller, after, limit, read).await?;
+    let items: Vec<_> = found.into_iter().map(AttemptShown::from).collect();
+    room.of(&Page::new(items, next.map(AttemptNumber)))
 }
 
 /// `POST /deliveries/{id}/retry`: the same request is sent again, and its schedule begins anew.
@@ -120,9 +118,12 @@ pub(crate) async fn retry(State(reception): State<Reception>, call: Call, PathPa
 
 /// The delivery with that id, if the caller may see it.
 pub(crate) async fn find(reception: &Reception, call: &Call, id: &str) -> Result<DeliveryView, Problem> {
-    let named = Named::by(&call.parameters(&[ORGANIZATION])?)?;
+    find_named(reception, call, &Named::by(&call.parameters(&[ORGANIZATION])?)?, id).await
+}
+
+async fn find_named(reception: &Reception, call: &Call, named: &Named, id: &str) -> Result<DeliveryView, Problem> {
     let id = read_id::<DeliveryId>(id, "delivery")?;
-    let event = visible_event(reception, call, &named, id.key(), "delivery").await?;
+    let event = visible_event(reception, call, named, id.key(), "delivery").await?;
     let mut deliveries = event.runs.into_iter().flat_map(|run| run.deliveries);
     deliveries
         .find(|delivery| delivery.id == id)

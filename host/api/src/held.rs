@@ -31,7 +31,36 @@ pub(crate) enum Held {
 /// Reads integrations for one answer, each at most once.
 pub(crate) struct Holds<'a> {
     reception: &'a Reception,
-    known: HashMap<IntegrationId, Option<Integration>>,
+    known: HashMap<IntegrationId, Option<Standing>>,
+}
+
+/// What may hold an integration's runs and deliveries: kept of many of them, so without what it is configured to.
+struct Standing {
+    held: Option<Held>,
+    stopped: bool,
+    /// Each with whether it is gone.
+    targets: Vec<(Option<TargetName>, bool)>,
+}
+
+impl From<Integration> for Standing {
+    fn from(integration: Integration) -> Standing {
+        let held = match integration.draft.hold() {
+            Some(Hold::Disabled) => Some(Held::Disabled),
+            Some(Hold::Paused) => Some(Held::Paused),
+            // What it is owed is cancelled, not held.
+            Some(Hold::Deleted) | None => None,
+        };
+        Standing {
+            held,
+            stopped: integration.stopped,
+            targets: integration
+                .draft
+                .targets
+                .into_iter()
+                .map(|target| (target.name, target.gone))
+                .collect(),
+        }
+    }
 }
 
 impl Holds<'_> {
@@ -48,8 +77,8 @@ impl Holds<'_> {
         if !matches!(run.state, RunState::Pending | RunState::Queued) {
             return Ok(None);
         }
-        let integration = self.integration(run.run.organization, run.integration).await?;
-        Ok(integration.and_then(of_run))
+        let standing = self.standing(run.run.organization, run.integration).await?;
+        Ok(standing.and_then(Standing::of_run))
     }
 
     /// What holds a delivery.
@@ -57,13 +86,13 @@ impl Holds<'_> {
         if !delivery.state.is_open() {
             return Ok(None);
         }
-        let integration = self.integration(delivery.delivery.run.organization, delivery.integration).await?;
+        let standing = self.standing(delivery.delivery.run.organization, delivery.integration).await?;
         // While no row tells, its target is not known.
         let target = delivery.recorded_at.map(|_| delivery.target.as_deref());
-        Ok(integration.and_then(|integration| of_delivery(integration, target)))
+        Ok(standing.and_then(|standing| standing.of_delivery(target)))
     }
 
-    async fn integration(&mut self, organization: OrganizationKey, id: IntegrationId) -> Result<Option<&Integration>, Problem> {
+    async fn standing(&mut self, organization: OrganizationKey, id: IntegrationId) -> Result<Option<&Standing>, Problem> {
         if !self.known.contains_key(&id) {
             let found = match self.reception.store().integration(organization, id).await {
                 Ok(found) => found,
@@ -71,35 +100,27 @@ impl Holds<'_> {
                 Err(StoreError::Database(_)) => None,
                 Err(error) => return Err(error.into()),
             };
-            self.known.insert(id, found);
+            self.known.insert(id, found.map(Standing::from));
         }
         Ok(self.known.get(&id).and_then(Option::as_ref))
     }
 }
 
-fn of_run(integration: &Integration) -> Option<Held> {
-    let stopped = integration.stopped.then_some(Held::Stopped);
-    of_integration(integration).or(stopped)
-}
+impl Standing {
+    fn of_run(&self) -> Option<Held> {
+        self.held.or(self.stopped.then_some(Held::Stopped))
+    }
 
-fn of_delivery(integration: &Integration, target: Option<Option<&str>>) -> Option<Held> {
-    let of_target = || {
-        let name = target?;
-        let mut targets = integration.draft.targets.iter();
-        match targets.find(|target| target.name.as_ref().map(TargetName::as_str) == name) {
-            None => Some(Held::Removed),
-            Some(target) => target.gone.then_some(Held::Gone),
-        }
-    };
-    of_integration(integration).or_else(of_target)
-}
-
-fn of_integration(integration: &Integration) -> Option<Held> {
-    match integration.draft.hold()? {
-        Hold::Disabled => Some(Held::Disabled),
-        Hold::Paused => Some(Held::Paused),
-        // What it is owed is cancelled, not held.
-        Hold::Deleted => None,
+    fn of_delivery(&self, target: Option<Option<&str>>) -> Option<Held> {
+        let of_target = || {
+            let name = target?;
+            let mut targets = self.targets.iter();
+            match targets.find(|(other, _)| other.as_ref().map(TargetName::as_str) == name) {
+                None => Some(Held::Removed),
+                Some((_, gone)) => gone.then_some(Held::Gone),
+            }
+        };
+        self.held.or_else(of_target)
     }
 }
 
@@ -110,6 +131,8 @@ mod tests {
 
     #[test]
     fn holds() {
+        let of_run = |integration: &Integration| Standing::from(integration.clone()).of_run();
+        let of_delivery = |integration: &Integration, target| Standing::from(integration.clone()).of_delivery(target);
         let mut integration = sample::integration();
         assert_eq!(of_run(&integration), None);
         assert_eq!(of_delivery(&integration, None), None);

@@ -117,16 +117,14 @@ pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Resu
     call.caller.need_change()?;
     let parameters = call.parameters(&[ORGANIZATION, "limit", "cursor"])?;
     let limit = pages::limit(&parameters)?;
-    let after = pages::cursor::<ApiKeyId>(&parameters)?;
+    // The lowest id is nobody's.
+    let after = pages::cursor(&parameters)?.unwrap_or(ApiKeyId::from_bytes([0; 16]));
     let tenant = tenant::tenant_if_named(&reception, &call.caller, &Named::by(&parameters)?).await?;
     let organization = tenant.map(|tenant| tenant.key);
-    let mut keys = reception.store().some_api_keys(organization, after, limit + 1).await?;
-    let goes_on = keys.len() > limit as usize;
-    keys.truncate(limit as usize);
-    let next = keys.last().filter(|_| goes_on).map(|last| last.id);
+    let read = |after, max| reception.store().some_api_keys(organization, after, max);
+    let (room, mut keys, next) = pages::read(&reception, &call.caller, after, limit, read).await?;
     keys.retain(|key| is_visible(&call.caller, key));
-    let page = Page::new(keys.iter().map(KeyShown::of).collect(), next);
-    Ok(Json(page).into_response())
+    room.of(&Page::new(keys.iter().map(KeyShown::of).collect(), next))
 }
 
 /// `GET /keys/{id}`.

@@ -1,8 +1,9 @@
 //! What lists of runs and deliveries are asked by: an organization, and perhaps an integration, an event, a state, a page.
 
 use hookmill_domain::ids::{EventId, IntegrationId};
-use hookmill_store::{Filter, Position};
+use hookmill_store::{Filter, ListMax, Listed, Position, StoreError};
 
+use crate::answers::Room;
 use crate::call::Call;
 use crate::pages;
 use crate::problem::Problem;
@@ -18,7 +19,7 @@ pub(crate) struct Listing<S> {
     /// Where the page begins.
     pub(crate) below: Position,
     /// Its size.
-    pub(crate) limit: usize,
+    pub(crate) limit: u32,
 }
 
 impl<S: Copy> Listing<S> {
@@ -32,7 +33,7 @@ impl<S: Copy> Listing<S> {
         call.caller.need_read()?;
         let parameters = call.parameters(&[ORGANIZATION, "integration", "event", "state", "limit", "cursor"])?;
         let state = parameters.one_of("state", states, text)?;
-        let limit = pages::limit(&parameters)? as usize;
+        let limit = pages::limit(&parameters)?;
         let below = pages::cursor(&parameters)?.unwrap_or(Position::TOP);
         let integration: Option<IntegrationId> = parameters.parsed("integration")?;
         let event: Option<EventId> = parameters.parsed("event")?;
@@ -63,6 +64,22 @@ impl<S: Copy> Listing<S> {
             below,
             limit,
         })
+    }
+
+    /// Reads the page that is asked for.
+    pub(crate) async fn page<T, F: Future<Output = Result<Listed<T, Position>, StoreError>>>(
+        &self,
+        reception: &Reception,
+        call: &Call,
+        read: impl Fn(Filter, Option<S>, Position, ListMax) -> F,
+    ) -> Result<(Room, Vec<T>, Option<Position>), Problem> {
+        match &self.filter {
+            Some(filter) => {
+                let read = |below, max| read(filter.clone(), self.state, below, max);
+                pages::read(reception, &call.caller, self.below, self.limit, read).await
+            }
+            None => Ok((reception.room(&call.caller, 0).await?, Vec::new(), None)),
+        }
     }
 }
 

@@ -5,11 +5,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hookmill_domain::integration::IntegrationKey;
 use hookmill_domain::key::Key;
-use hookmill_store::Position;
+use hookmill_store::{ListMax, Listed, Position, StoreError};
 use serde::Serialize;
 
+use crate::answers::Room;
+use crate::auth::Caller;
+use crate::bodies::FREE_BYTES;
 use crate::parameters::Parameters;
-use crate::problem::FieldError;
+use crate::problem::{FieldError, Problem};
+use crate::reception::Reception;
 
 /// The most items of a page.
 const LIMIT_MAX: u32 = 200;
@@ -32,11 +36,6 @@ impl<T> Page<T> {
         }
     }
 
-    /// A list that is one page.
-    pub(crate) fn whole(items: Vec<T>) -> Page<T> {
-        Page { items, next_cursor: None }
-    }
-
     /// A page out of one item more than it holds, if there are so many; the next page begins after the last one of it.
     pub(crate) fn of_one_more<I, C: Cursor>(mut found: Vec<I>, limit: u32, cursor: impl Fn(&I) -> C, show: impl Fn(I) -> T) -> Page<T> {
         let limit = limit as usize;
@@ -45,6 +44,41 @@ impl<T> Page<T> {
         let next = found.last().filter(|_| goes_on).map(cursor);
         Page::new(found.into_iter().map(show).collect(), next)
     }
+}
+
+/// What the items of one page take in memory at most: a page of large ones is short.
+const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Reads a page of at most `limit` items from a place in a list on: what is small at once, and the rest of a larger one when there is room for
+/// it.
+pub(crate) async fn read<T, P, F>(
+    reception: &Reception,
+    caller: &Caller,
+    from: P,
+    limit: u32,
+    read: impl Fn(P, ListMax) -> F,
+) -> Result<(Room, Vec<T>, Option<P>), Problem>
+where
+    F: Future<Output = Result<Listed<T, P>, StoreError>>,
+{
+    let items_max = limit as usize;
+    let small = ListMax {
+        items: items_max,
+        bytes: FREE_BYTES,
+    };
+    let Listed { mut items, next, is_full } = read(from, small).await?;
+    let next = match next {
+        Some(next) if is_full => next,
+        next => return Ok((reception.room(caller, 0).await?, items, next)),
+    };
+    let room = reception.room(caller, (FREE_BYTES + PAGE_BYTES_MAX) as u64).await?;
+    let rest = ListMax {
+        items: items_max - items.len(),
+        bytes: PAGE_BYTES_MAX,
+    };
+    let rest = read(next, rest).await?;
+    items.extend(rest.items);
+    Ok((room, items, rest.next))
 }
 
 /// How many items a page is to hold.
@@ -119,6 +153,21 @@ impl Cursor for IntegrationKey {
 
     fn from_bytes(bytes: &[u8]) -> Option<IntegrationKey> {
         Some(IntegrationKey(i64::from_be_bytes(bytes.try_into().ok()?)))
+    }
+}
+
+/// Of attempts, by their number.
+pub(crate) struct AttemptNumber(pub(crate) u32);
+
+impl Cursor for AttemptNumber {
+    const TAG: u8 = b'a';
+
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_be_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<AttemptNumber> {
+        Some(AttemptNumber(u32::from_be_bytes(bytes.try_into().ok()?)))
     }
 }
 

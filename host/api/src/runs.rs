@@ -89,18 +89,18 @@ impl RunShown {
 }
 
 /// `GET /runs`.
-pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Result<Json<Page<RunShown>>, Problem> {
+pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Result<Response, Problem> {
     let listing = Listing::read(&reception, &call, RunState::ALL, RunState::as_str).await?;
-    let (found, next) = match listing.filter {
-        Some(filter) => reception.store().runs(filter, listing.state, listing.below, listing.limit).await?,
-        None => (Vec::new(), None),
-    };
+    let page = listing.page(&reception, &call, |filter, state, below, max| {
+        reception.store().runs(filter, state, below, max)
+    });
+    let (room, found, next) = page.await?;
     let mut holds = Holds::new(&reception);
     let mut items = Vec::with_capacity(found.len());
     for run in found {
         items.push(RunShown::of(run, &mut holds).await?);
     }
-    Ok(Json(Page::new(items, next)))
+    room.of(&Page::new(items, next))
 }
 
 /// `GET /runs/{id}`.

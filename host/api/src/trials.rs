@@ -19,7 +19,6 @@ use hookmill_domain::request::Request;
 use hookmill_flow::{Came, River, Trial, Tried};
 use hookmill_store::{Event, EventView, PluginFound, PluginVersion};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::call::{Call, EventBody};
 use crate::events::post::PARSED_IN_PLACE_BYTES_MAX;
@@ -36,6 +35,10 @@ use crate::tenant::{self, Named, ORGANIZATION, Tenant};
 const FIELDS_MAX: usize = 8;
 const EVENT: &str = "event";
 const INTEGRATION: &str = "integration";
+/// How much longer than twice its length a body may be in JSON that is told as text: a short one may consist of control characters.
+const ODD_BYTES_MAX: usize = 4 * 1024;
+/// What a request takes beside that: that much of its body, and what its URL has more with its target's and percent-encoded.
+const BESIDE_BODY_BYTES: u64 = 32 * 1024;
 
 /// What came of it, as it is answered; `hookmill plugin run` tells the same.
 #[derive(Debug, Serialize)]
@@ -67,7 +70,7 @@ struct RequestShown {
     url: String,
     /// The target's own stand masked.
     headers: Vec<(String, String)>,
-    /// Where it is text.
+    /// Where it is text, and not mostly of control characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     /// Where it is not.
@@ -79,7 +82,8 @@ struct RequestShown {
 struct Asked {
     named: Named,
     event: AskedEvent,
-    integration: Box<RawValue>,
+    /// A part of the body, whose memory stays claimed with it.
+    integration: Bytes,
 }
 
 /// The id of an event that was accepted, or one as it would be posted.
@@ -95,13 +99,14 @@ pub(crate) async fn run(State(reception): State<Reception>, call: Call, path: Ve
     let parameters = call.parameters(&[ORGANIZATION])?;
     let Asked { named, event, integration } = read(&reception.river, body, parameters).await?;
     let tenant = tenant::tenant(&reception, &call.caller, &named).await?;
+    // Before there is room: whoever waits for that holds a body, and few of an organization do.
+    let turn = reception.river.trial_turn(tenant.key)?;
     let (plugin, version) = version_of(&reception, &tenant, path).await?;
     // For the most that may be answered: when it is there, it is too late to ask for room.
-    let data_bytes = data_bytes(&reception, &tenant, &event).await?;
-    let output_bytes = reception.river.limits().plugin.output_bytes_for(data_bytes);
-    let room = reception.room(&call.caller, data_bytes.saturating_add(output_bytes)).await?;
+    let bytes = bytes_max(&reception, &tenant, &event).await?;
+    let room = reception.room(&call.caller, bytes).await?;
     let event = event_to_try(&reception, &tenant, event).await?;
-    let given = Given::at(INTEGRATION, &integration);
+    let given = Given::at(INTEGRATION, serde_json::from_slice(&integration).map_err(|_| Problem::internal())?);
     let (draft, known) = self::integration(&reception, &tenant, &given).await?;
     let pinned = reception
         .river
@@ -119,10 +124,10 @@ pub(crate) async fn run(State(reception): State<Reception>, call: Call, path: Ve
         pinned,
         generation: 0,
     };
-    let tried = reception.river.try_out(tenant.key, trial).await?;
+    drop(integration);
+    let tried = turn.try_out(trial).await?;
     let shown = TriedShown::of(tried, mismatch, &draft).ok_or_else(Problem::internal)?;
-    let text = json::to_vec(&shown).map_err(|_| Problem::internal())?;
-    Ok(room.json([text.into()]))
+    room.of(&shown)
 }
 
 async fn read(river: &River, body: EventBody, parameters: Parameters) -> Result<Asked, Problem> {
@@ -140,10 +145,15 @@ fn read_now(river: &River, body: &EventBody, parameters: &Parameters) -> Result<
     let event = form.need(EVENT)?;
     let integration = form.need(INTEGRATION)?;
     form.finish()?;
+    let bytes_max = river.limits().intake.request_body_bytes_max;
+    if integration.json().len() as u64 > bytes_max {
+        let message = format!("has more than {bytes_max} bytes");
+        return Err(Problem::too_large(integration.pointer(), message, "request_body_bytes_max"));
+    }
     Ok(Asked {
         named,
         event: read_event(river, body, &event)?,
-        integration: integration.raw().to_owned(),
+        integration: body.part(integration.json()),
     })
 }
 
@@ -154,7 +164,7 @@ fn read_event(river: &River, body: &EventBody, given: &Given<'_>) -> Result<Aske
     let bytes_max = river.limits().intake.event_body_bytes_max;
     if given.json().len() as u64 > bytes_max {
         let message = format!("has more than {bytes_max} bytes");
-        return Err(Problem::too_large("/event", message, "event_body_bytes_max"));
+        return Err(Problem::too_large(given.pointer(), message, "event_body_bytes_max"));
     }
     let body = body.part(given.json());
     match parse(&body, river.kinds(), 1) {
@@ -178,14 +188,23 @@ pub(crate) async fn version_of(
     Ok((plugin, version))
 }
 
-async fn data_bytes(reception: &Reception, tenant: &Tenant, event: &AskedEvent) -> Result<u64, Problem> {
-    match event {
-        AskedEvent::Posted { envelope, .. } => Ok(envelope.data.len() as u64),
-        AskedEvent::Stored(id) => match stored_view(reception, tenant, *id).await? {
-            Some((key, ..)) => Ok(reception.store().event_data_bytes(key).await?.unwrap_or(0)),
-            None => Ok(0),
-        },
-    }
+/// What the trial takes in memory, beside what was posted: the data that is read for it, its output, and that in JSON, in which no body is
+/// told that is more than twice as long there.
+async fn bytes_max(reception: &Reception, tenant: &Tenant, event: &AskedEvent) -> Result<u64, Problem> {
+    let (data_bytes, read_bytes) = match event {
+        AskedEvent::Posted { envelope, .. } => (envelope.data.len() as u64, 0),
+        AskedEvent::Stored(id) => {
+            let bytes = match stored_view(reception, tenant, *id).await? {
+                Some((key, ..)) => reception.store().event_data_bytes(key).await?.unwrap_or(0),
+                None => 0,
+            };
+            (bytes, bytes)
+        }
+    };
+    let plugin = &reception.river.limits().plugin;
+    let told = plugin.output_bytes_for(data_bytes).saturating_mul(3);
+    let beside = u64::from(plugin.requests_max).saturating_mul(BESIDE_BODY_BYTES);
+    Ok(read_bytes.saturating_add(told).saturating_add(beside))
 }
 
 async fn event_to_try(reception: &Reception, tenant: &Tenant, event: AskedEvent) -> Result<Arc<Event>, Problem> {
@@ -277,8 +296,9 @@ impl TriedShown {
 fn request_shown(request: Request, draft: &Draft) -> Option<RequestShown> {
     let target = draft.targets.iter().find(|target| target.name == request.target)?;
     let path = target.url.join(request.path.as_deref(), &request.query).ok()?;
-    let (body, body_base64) = match String::from_utf8(request.body.to_vec()) {
-        Ok(text) => (Some(text), None),
+    let (body, body_base64) = match String::from_utf8(request.body.into()) {
+        Ok(text) if is_told_as_text(&text) => (Some(text), None),
+        Ok(text) => (None, Some(STANDARD.encode(text))),
         Err(bytes) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
     };
     Some(RequestShown {
@@ -291,8 +311,31 @@ fn request_shown(request: Request, draft: &Draft) -> Option<RequestShown> {
     })
 }
 
+/// Whether a body that could be text is told as text: one of control characters alone has six times its length in JSON.
+fn is_told_as_text(text: &str) -> bool {
+    json::string_bytes(text) <= text.len().saturating_mul(2).saturating_add(ODD_BYTES_MAX)
+}
+
 fn headers_shown(content_type: String, own: Vec<(String, String)>, target: &LiveTarget) -> Vec<(String, String)> {
     let of_target = target.headers.iter().map(|(name, _)| (name.as_str().to_owned(), MASK.to_owned()));
     let content_type = std::iter::once(("content-type".to_owned(), content_type));
     content_type.chain(own).chain(of_target).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_told_as_text_where_that_is_not_much_longer() {
+        for (text, is_told) in [
+            ("{\"é\":\"\\n\"}\n".repeat(10_000), true),
+            ("\"".repeat(10_000), true),
+            ("\u{1}".repeat(1_000), true),
+            ("\u{1}".repeat(10_000), false),
+            ("\u{7f}".repeat(10_000), false),
+        ] {
+            assert_eq!(is_told_as_text(&text), is_told, "{:?}", &text[..1]);
+        }
+    }
 }

@@ -37,7 +37,15 @@ pub(crate) struct VerifiedShown {
 pub(crate) async fn verify(State(reception): State<Reception>, call: Call, PathPart(id): PathPart) -> Result<Json<VerifiedShown>, Problem> {
     call.caller.need_change()?;
     let delivery = find(&reception, &call, &id).await?;
-    let verified = reception.river.verify(delivery.delivery, delivery.request_digest).await?;
+    let run = delivery.delivery.run;
+    let turn = reception.river.trial_turn(run.organization)?;
+    // What is answered is small: it is the call that takes the event's data and its output.
+    let bytes = match reception.store().event_data_bytes(run.event).await? {
+        Some(data_bytes) => data_bytes.saturating_add(reception.river.limits().plugin.output_bytes_for(data_bytes)),
+        None => 0,
+    };
+    let _room = reception.room(&call.caller, bytes).await?;
+    let verified = turn.verify(delivery.delivery, delivery.request_digest).await?;
     let (verdict, code, reason, made_digest) = match verified {
         Verified::Same => ("same", None, None, None),
         Verified::Different { made, reason } => ("different", None, Some(reason), made),

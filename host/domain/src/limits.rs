@@ -121,7 +121,8 @@ pub struct IntakeLimits {
     /// The most connections of clients at once.
     pub connections_max: u32,
     /// Payload bytes of all organizations in memory; past it, events go to the queue on disk. Bodies of requests that are being read, and
-    /// large answers until they are read, may each have as much: past it they wait, and get 503.
+    /// large answers until they are read, may each have as much: past it they wait, and get 503. Of bodies that wait for each other one goes on
+    /// past it.
     pub payload_memory_bytes_max: u64,
     /// Payload bytes of one organization in memory; past it, its events go to the queue on disk.
     pub payload_memory_bytes_max_per_organization: u64,

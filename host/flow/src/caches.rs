@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hookmill_domain::address::AddressPolicy;
 use hookmill_domain::api_key::ApiKey;
 use hookmill_domain::digest::Digest;
+use hookmill_domain::ids::ApiKeyId;
 use hookmill_domain::integration::{IntegrationKey, Live, LiveTarget, OrganizationKey, Revision};
 use hookmill_domain::names::OrganizationName;
 use hookmill_domain::revision::Snapshot;
@@ -106,7 +107,6 @@ pub(crate) struct Caches {
     reach: Kept<IntegrationKey, Arc<Reach>>,
     names: Kept<OrganizationName, OrganizationKey>,
     keys: RwLock<HashMap<Digest, Arc<ApiKey>>>,
-    keys_change: tokio::sync::Mutex<()>,
 }
 
 impl Caches {
@@ -119,7 +119,6 @@ impl Caches {
             reach: Kept::new(REACH_MAX),
             names: Kept::new(NAMES_MAX),
             keys: RwLock::default(),
-            keys_change: tokio::sync::Mutex::default(),
         }
     }
 
@@ -226,12 +225,6 @@ impl Caches {
         Ok(Some(found.key))
     }
 
-    /// Held by whoever changes a key, from before its commit until it is changed here: one that is deleted between the two would come back,
-    /// and hold until a restart.
-    pub(crate) async fn keys_change(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.keys_change.lock().await
-    }
-
     pub(crate) async fn load_keys(&self) -> Result<(), StoreError> {
         let keys = self.store.api_keys().await?;
         let keys = keys.into_iter().map(|(digest, key)| (digest, Arc::new(key))).collect();
@@ -243,14 +236,16 @@ impl Caches {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 
-    pub(crate) fn put_key(&self, digest: Digest, key: ApiKey) {
-        self.keys
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(digest, Arc::new(key));
+    /// Puts a key in the place of one of the same text, if there is one, and gives that.
+    pub(crate) fn put_key(&self, digest: Digest, key: Arc<ApiKey>) -> Option<Arc<ApiKey>> {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(digest, key)
     }
 
-    pub(crate) fn remove_key(&self, digest: &Digest) {
-        self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
+    /// Takes that key away; not another one that has come into its place.
+    pub(crate) fn remove_key(&self, digest: &Digest, id: ApiKeyId) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.get(digest).is_some_and(|key| key.id == id) {
+            keys.remove(digest);
+        }
     }
 }

@@ -45,5 +45,5 @@ pub use hookmill_plugin_room::Report;
 pub use ingest::PostError;
 pub use past::Verified;
 pub use river::{Parts, River};
-pub use trials::{Trial, Tried};
+pub use trials::{Trial, TrialTurn, Tried};
 pub use uploads::Upload;

@@ -6,13 +6,15 @@
 use std::sync::Arc;
 
 use hookmill_domain::digest::Digest;
+use hookmill_domain::names::OrganizationName;
 use hookmill_domain::outcome::ParkCode;
+use hookmill_domain::revision::Pinned;
 use hookmill_store::{DeliveryRef, RunRef, StoreError};
 
 use crate::calls::Came;
 use crate::changes::ChangeError;
 use crate::river::River;
-use crate::trials::Trial;
+use crate::trials::{Trial, TrialTurn};
 
 /// What a delivery's request is found to be when its run is called again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,41 +63,65 @@ impl Verified {
 impl River {
     /// What a run was, or will be, called with. `None`: its event's payload is gone, or there is no such run.
     pub async fn trial_of(&self, run: RunRef) -> Result<Option<Trial>, StoreError> {
-        let Some((event, revision)) = self.inner.store.run_input(run).await? else {
+        match self.configuration_of(run).await? {
+            Some((organization, pinned)) => self.trial_under(run, organization, pinned).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The name of a run's organization, and its integration as it is called under. `None`: there is no such run.
+    async fn configuration_of(&self, run: RunRef) -> Result<Option<(OrganizationName, Arc<Pinned>)>, StoreError> {
+        let Some(revision) = self.inner.store.run_revision(run).await? else {
             return Ok(None);
         };
-        let snapshot = self.inner.caches.at(event.organization, revision).await?;
-        Ok(snapshot.get(run.integration).map(|pinned| Trial {
+        let snapshot = self.inner.caches.at(run.organization, revision).await?;
+        Ok(snapshot.get(run.integration).map(|pinned| (snapshot.name.clone(), pinned.clone())))
+    }
+
+    async fn trial_under(&self, run: RunRef, organization: OrganizationName, pinned: Arc<Pinned>) -> Result<Option<Trial>, StoreError> {
+        Ok(self.inner.store.run_event(run).await?.map(|event| Trial {
             event: Arc::new(event),
-            organization: snapshot.name.clone(),
-            pinned: pinned.clone(),
+            organization,
+            pinned,
             generation: run.generation,
         }))
     }
+}
 
+impl TrialTurn<'_> {
     /// Calls a delivery's run again and compares the request with what was recorded of it: method, path, query, headers of the plugin,
-    /// body. Nothing is sent and nothing is stored.
+    /// body. Nothing is sent and nothing is stored. What it takes in memory are the event's data and the call's output.
     pub async fn verify(&self, delivery: DeliveryRef, recorded: Option<Digest>) -> Result<Verified, ChangeError> {
+        let (river, run) = (self.river, delivery.run);
         let Some(recorded) = recorded else {
             return Ok(Verified::unknown(
                 Verified::NOT_RECORDED,
                 "no request of it is recorded: its first attempt has not ended, or it was given up before",
             ));
         };
-        let Some(trial) = self.trial_of(delivery.run).await? else {
-            return Ok(Verified::unknown(Verified::PAYLOAD_GONE, "the event's data is gone"));
+        let payload_gone = || Verified::unknown(Verified::PAYLOAD_GONE, "the event's data is gone");
+        let Some((organization, pinned)) = river.configuration_of(run).await? else {
+            return Ok(payload_gone());
         };
-        let pinned = &trial.pinned;
-        // Asked first: it may still be loaded, or its compiled form be there, and what is answered shall not hang on that.
-        if !self.inner.store.has_component(pinned.digest).await? {
-            let (plugin, version) = (&pinned.facts.plugin.name, pinned.version);
-            return Ok(Verified::unknown(
+        let (plugin, version) = (pinned.facts.plugin.name.clone(), pinned.version);
+        let deleted = || {
+            Verified::unknown(
                 Verified::VERSION_DELETED,
                 format!("version {version} of the plugin {plugin} was deleted"),
-            ));
+            )
+        };
+        // Asked first: it may still be loaded, or its compiled form be there, and what is answered shall not hang on that.
+        if !river.inner.store.has_version_of(run.organization, pinned.digest).await? {
+            return Ok(deleted());
         }
-        let tried = self.try_out(delivery.run.organization, trial).await?;
-        Ok(compared(&tried.came, delivery.ordinal, recorded))
+        let Some(trial) = river.trial_under(run, organization, pinned).await? else {
+            return Ok(payload_gone());
+        };
+        match self.try_out(trial).await {
+            Ok(tried) => Ok(compared(&tried.came, delivery.ordinal, recorded)),
+            Err(ChangeError::NotFound) => Ok(deleted()),
+            Err(failure) => Err(failure),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use tracing::error;
 
 use crate::calls::{Came, Subject, call, came_of, component};
 use crate::changes::ChangeError;
-use crate::river::{Inner, River};
+use crate::river::{Inner, River, Turn};
 
 /// Trials that wait for the thread.
 const TRIALS_MAX: usize = 64;
@@ -145,21 +145,52 @@ async fn run(inner: &Arc<Inner>, trial: &Trial) -> Tried {
     }
 }
 
-impl River {
+/// An organization's turn at a trial, until it is dropped. Whoever has one reads what the trial is made of, so that what is in memory for
+/// trials is bounded by their turns.
+pub struct TrialTurn<'a> {
+    pub(crate) river: &'a River,
+    pub(crate) organization: OrganizationKey,
+    _turn: Turn<'a>,
+}
+
+impl TrialTurn<'_> {
     /// Tries what an integration's plugin would make of an event. Nothing is sent and nothing is stored.
-    pub async fn try_out(&self, organization: OrganizationKey, trial: Trial) -> Result<Tried, ChangeError> {
-        let _turn = self.inner.trial_turns.turn(Some(organization)).ok_or(ChangeError::Busy)?;
+    ///
+    /// # Errors
+    /// [`ChangeError::NotFound`] if the version was deleted meanwhile, whatever came of it: whether its bytes were there all the same tells
+    /// of other owners alone.
+    pub async fn try_out(&self, trial: Trial) -> Result<Tried, ChangeError> {
+        let (river, digest) = (self.river, trial.pinned.digest);
         let (reply, answer) = oneshot::channel();
         let job = Job {
-            owner: organization,
+            owner: self.organization,
             trial,
             reply,
         };
-        self.inner.trials.try_send(job).map_err(|failure| match failure {
+        river.inner.trials.try_send(job).map_err(|failure| match failure {
             TrySendError::Full(_) => ChangeError::Busy,
-            TrySendError::Closed(_) => self.no_answer(),
+            TrySendError::Closed(_) => river.no_answer(),
         })?;
-        answer.await.map_err(|_| self.no_answer())
+        let tried = answer.await.map_err(|_| river.no_answer())?;
+        match river.inner.store.has_version_of(self.organization, digest).await? {
+            true => Ok(tried),
+            false => Err(ChangeError::NotFound),
+        }
+    }
+}
+
+impl River {
+    /// A turn at a trial.
+    ///
+    /// # Errors
+    /// [`ChangeError::Busy`] if the organization has as many as it may have.
+    pub fn trial_turn(&self, organization: OrganizationKey) -> Result<TrialTurn<'_>, ChangeError> {
+        let turn = self.inner.trial_turns.turn(Some(organization)).ok_or(ChangeError::Busy)?;
+        Ok(TrialTurn {
+            river: self,
+            organization,
+            _turn: turn,
+        })
     }
 
     fn no_answer(&self) -> ChangeError {

@@ -123,17 +123,18 @@ impl House {
         })
     }
 
-    /// Drains: no new work, what is under way ends or is due again, all within the grace period.
-    pub(crate) async fn close(self) -> anyhow::Result<()> {
-        let end = Instant::now() + self.grace;
-        info!("draining: what is under way may end within {} ms", self.grace.as_millis());
+    /// Drains: no new work, what is under way ends or is due again, all within the grace period, which began when the host was told to end.
+    pub(crate) async fn close(self, told_at: Instant) -> anyhow::Result<()> {
+        let end = told_at + self.grace;
+        let grace = end.saturating_duration_since(Instant::now());
+        info!("draining: what is under way may end within {} ms", grace.as_millis());
         self.river.stop_taking();
         self.stop.send_replace(true);
         // Requests under way get half of the time; they end long before that, unless their clients do not read.
-        let served = tokio::time::timeout(self.grace / 2, self.serving).await;
+        let served = tokio::time::timeout(grace / 2, self.serving).await;
         // Attempts leave a tenth of it for the last commit.
         let left = || end.saturating_duration_since(Instant::now());
-        let closing = self.river.shut_down(left().saturating_sub(self.grace / 10));
+        let closing = self.river.shut_down(left().saturating_sub(grace / 10));
         match tokio::time::timeout(left(), closing).await {
             Ok(()) => info!("closed"),
             Err(_) => warn!("the grace period is over before the database is closed; the next start reads what its log has"),

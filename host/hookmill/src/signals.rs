@@ -1,14 +1,20 @@
 //! The signals that tell a command to end.
 
 use std::future::pending;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long after a signal another one still tells of the same wish: `timeout` of GNU coreutils, say, sends its signal to the process and then
+/// to its group, and who runs a process under another one may have both pass it on.
+const SAME_WISH: Duration = Duration::from_secs(1);
 
 /// Ctrl-C, SIGTERM, and the end of the terminal.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Hangup,
+    told_at: Option<Instant>,
 }
 
 impl Signals {
@@ -18,6 +24,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: Hangup::listen()?,
+            told_at: None,
         })
     }
 
@@ -28,13 +35,20 @@ impl Signals {
             _ = self.terminate.recv() => {}
             () = self.hangup.recv() => {}
         }
+        self.told_at = Some(Instant::now());
     }
 
-    /// The same for what somebody sends who means it: a terminal's end is told more than once.
-    pub(crate) async fn ended(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+    /// Ends when one has come that is another wish than the last one that [`Signals::next`] told of: sent by somebody, a second or more after
+    /// that. A terminal's end is told more than once.
+    pub(crate) async fn again(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+            if self.told_at.is_none_or(|told_at| told_at.elapsed() >= SAME_WISH) {
+                return;
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::StoreError;
 use crate::store::Store;
+use crate::views::{Filling, ListMax, Listed};
 use crate::wire::{self, parsed, unreadable};
 
 /// What became of an API key that was to be kept.
@@ -50,6 +51,22 @@ const ORGANIZATION: &str = "SELECT key, name, created_at, revision, allow_networ
 
 const API_KEY: &str = "SELECT k.digest, k.id, k.role, k.organization, o.name, k.inboxes, k.description, k.created_at, k.expires_at
     FROM api_key k LEFT JOIN organization o ON o.key = k.organization";
+
+/// What an API key takes in memory while it is answered, beside its texts, and each of its inboxes beside its text.
+const KEY_BYTES: usize = 1024;
+const INBOX_BYTES: usize = 64;
+/// How often a text is in memory then: as it is read, and six times as long in JSON where it is of control characters.
+const TEXT_TIMES: usize = 7;
+
+fn answer_bytes(key: &ApiKey) -> usize {
+    let inboxes = key
+        .inboxes
+        .iter()
+        .flatten()
+        .map(|inbox| INBOX_BYTES + TEXT_TIMES * inbox.as_str().len());
+    let description = key.description.as_ref().map_or(0, String::len);
+    KEY_BYTES + TEXT_TIMES * description + inboxes.sum::<usize>()
+}
 
 fn read_api_key(row: &Row<'_>) -> rusqlite::Result<(Digest, ApiKey)> {
     let organization: Option<i64> = row.get(3)?;
@@ -214,23 +231,30 @@ impl Store {
         .await
     }
 
-    /// API keys by id, above `after`, at most `limit`: one organization's, or all of them for `None`.
+    /// API keys by id, above `after`, at most `max`: one organization's, or all of them for `None`; and after which one the next page begins.
     pub async fn some_api_keys(
         &self,
         organization: Option<OrganizationKey>,
-        after: Option<ApiKeyId>,
-        limit: u32,
-    ) -> Result<Vec<ApiKey>, StoreError> {
+        after: ApiKeyId,
+        max: ListMax,
+    ) -> Result<Listed<ApiKey, ApiKeyId>, StoreError> {
         self.read_list(move |connection| {
-            // Bytes of no length stand before every id.
-            let after = after.map_or_else(Vec::new, |id| id.as_bytes().to_vec());
             let whose = match organization {
                 Some(_) => "k.organization = ?3 AND",
                 None => "?3 IS NULL AND",
             };
             let mut list = connection.prepare_cached(&format!("{API_KEY} WHERE {whose} k.id > ?1 ORDER BY k.id LIMIT ?2"))?;
-            let found = list.query_map(params![after, limit, organization.map(|key| key.0)], read_api_key)?;
-            found.map(|found| Ok(found?.1)).collect()
+            let place = params![after.as_bytes(), max.items.saturating_add(1), organization.map(|key| key.0)];
+            let (mut page, mut last) = (Filling::new(max), after);
+            for found in list.query_map(place, read_api_key)? {
+                let (_, key) = found?;
+                if !page.has_room(answer_bytes(&key)) {
+                    return Ok(page.end(Some(last)));
+                }
+                last = key.id;
+                page.push(key);
+            }
+            Ok(page.end(None))
         })
         .await
     }

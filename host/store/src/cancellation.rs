@@ -62,7 +62,7 @@ impl Desk<'_> {
             })?
             .collect::<rusqlite::Result<_>>()?;
         let code = codes::of_run(state).expect("an end has a number");
-        let now = self.now().millis();
+        let now = self.now();
         let mut ended = 0;
         for (event, generation, organization) in rows {
             let run = RunRef {
@@ -75,13 +75,7 @@ impl Desk<'_> {
                 continue;
             }
             ended += 1;
-            self.connection
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO outcome (event, generation, integration, ordinal, organization, state, recorded_at)
-                     VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6)",
-                )?
-                .execute(params![event, generation, integration.0, organization, code, now])?;
-            self.dequeue(run)?;
+            self.end_queued_run(run, code, now)?;
         }
         Ok(ended)
     }

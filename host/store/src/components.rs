@@ -8,10 +8,13 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
+use hookmill_domain::integration::OrganizationKey;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use crate::StoreError;
 use crate::desk::Desk;
+use crate::past::has_version_of;
+use crate::plugins::HOST;
 use crate::store::Store;
 
 /// A component is stored in pieces of this size, a commit each, so that none of them stalls its neighbours.
@@ -150,9 +153,13 @@ impl Store {
     }
 
     /// A piece of a component's bytes, by its number from 0, for those who ask by the API: so a download holds one piece at a time. `None`:
-    /// there is none of that number, or the component is not stored any more.
-    pub async fn component_piece(&self, digest: Digest, number: u32) -> Result<Option<Bytes>, StoreError> {
+    /// there is none of that number, or the owner (`None`: the host) has no version with these bytes any more, nor has the host, whoever else
+    /// may have one.
+    pub async fn component_piece(&self, owner: Option<OrganizationKey>, digest: Digest, number: u32) -> Result<Option<Bytes>, StoreError> {
         self.read_list(move |connection| {
+            if !has_version_of(connection, owner.unwrap_or(HOST), digest)? {
+                return Ok(None);
+            }
             let piece: Option<Vec<u8>> = connection
                 .prepare_cached(
                     "SELECT p.piece FROM component c JOIN component_piece p ON p.digest = c.digest

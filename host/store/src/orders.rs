@@ -84,20 +84,7 @@ impl Desk<'_> {
                     self.now().millis()
                 ])?;
         } else {
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO outcome (event, generation, integration, ordinal, organization, state, recorded_at)
-                     VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6)",
-                )?
-                .execute(params![
-                    run.event.as_i64(),
-                    run.generation,
-                    run.integration.0,
-                    run.organization.0,
-                    codes::RESUMED,
-                    self.now().millis()
-                ])?;
-            self.dequeue(run)?;
+            self.end_queued_run(run, codes::RESUMED, self.now())?;
         }
         self.enqueue(run.integration, run.event, next)?;
         Ok(RunRef { generation: next, ..run })
@@ -243,20 +230,7 @@ impl Desk<'_> {
         if let Some(due_at) = due_at {
             self.remove_due(delivery, Time::from_millis(due_at))?;
         }
-        let now = self.now();
-        self.connection
-            .prepare_cached(
-                "UPDATE outcome SET state = 2, counted = 0, due_at = ?5
-                 WHERE event = ?1 AND generation = ?2 AND integration = ?3 AND ordinal = ?4",
-            )?
-            .execute(params![
-                run.event.as_i64(),
-                run.generation,
-                run.integration.0,
-                ordinal,
-                now.millis()
-            ])?;
-        self.insert_due(delivery, now)?;
+        self.make_due(delivery, self.now(), true)?;
         Ok(Retried::Done)
     }
 }

@@ -122,6 +122,44 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Makes a delivery that has its row due at that time; `anew`: from the beginning of its schedule on.
+    pub(crate) fn make_due(&self, delivery: DeliveryRef, at: Time, anew: bool) -> rusqlite::Result<()> {
+        let DeliveryRef { run, ordinal } = delivery;
+        self.connection
+            .prepare_cached(
+                "UPDATE outcome SET state = 2, counted = iif(?6, 0, counted), due_at = ?5
+                 WHERE event = ?1 AND generation = ?2 AND integration = ?3 AND ordinal = ?4",
+            )?
+            .execute(params![
+                run.event.as_i64(),
+                run.generation,
+                run.integration.0,
+                ordinal,
+                at.millis(),
+                anew
+            ])?;
+        self.insert_due(delivery, at)
+    }
+
+    /// Ends a run that stands in the queue and has no row: in that state, by its number.
+    pub(crate) fn end_queued_run(&self, run: RunRef, state: i64, now: Time) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO outcome (event, generation, integration, ordinal, organization, state, recorded_at)
+                 VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                run.event.as_i64(),
+                run.generation,
+                run.integration.0,
+                run.organization.0,
+                state,
+                now.millis()
+            ])?;
+        self.dequeue(run)?;
+        Ok(())
+    }
+
     pub(crate) fn insert_due(&self, delivery: DeliveryRef, at: Time) -> rusqlite::Result<()> {
         let DeliveryRef { run, ordinal } = delivery;
         self.connection

@@ -21,9 +21,17 @@ use crate::StoreError;
 use crate::records::{DeliveryRef, RunRef};
 use crate::store::Store;
 
-pub use lists::{Filter, Position};
+pub(crate) use lists::Filling;
+pub use lists::{Filter, ListMax, Listed, Position};
 
 use viewer::Viewer;
+
+/// What an item takes while it is answered, beside its texts: as it is read, as it is shown, and as JSON.
+const RUN_BYTES: usize = 2 * 1024;
+const DELIVERY_BYTES: usize = 1024;
+const ATTEMPT_BYTES: usize = 1024;
+/// How often a text is in memory then: as it is read, as it is shown, and six times as long in JSON where it is of control characters.
+const TEXT_TIMES: usize = 8;
 
 /// An event with all its runs.
 #[derive(Debug, Clone)]
@@ -118,7 +126,37 @@ pub struct DeliveryView {
     pub request_digest: Option<Digest>,
 }
 
+impl RunView {
+    /// How many bytes it takes, at most, while it is answered.
+    fn answer_bytes(&self) -> usize {
+        let texts = [&self.log, &self.reason, &self.code].into_iter().flatten().map(String::len);
+        RUN_BYTES + TEXT_TIMES * texts.sum::<usize>() + DELIVERY_BYTES * self.deliveries.len()
+    }
+}
+
 impl Store {
+    /// How many bytes [`Store::event`] takes, at most, while what it gives is answered; 0 if there is no such event.
+    pub async fn event_answer_bytes(&self, at: Key) -> Result<u64, StoreError> {
+        self.read_list(move |connection| {
+            let runs: Option<u64> = connection
+                .prepare_cached("SELECT owed + (SELECT count(*) FROM run_order WHERE event = key) FROM event WHERE key = ?1")?
+                .query_row([at.as_i64()], |row| row.get(0))
+                .optional()?;
+            let Some(runs) = runs else { return Ok(0) };
+            // The requests that a run owes are shown also where they have no row yet. SQLite knows a text's length without reading it.
+            let (deliveries, text_bytes): (u64, u64) = connection
+                .prepare_cached(
+                    "SELECT coalesce(sum(max(requests, above)), 0), coalesce(sum(text_bytes), 0) FROM
+                         (SELECT coalesce(max(requests), 0) AS requests, max(ordinal) + 1 AS above,
+                              sum(coalesce(octet_length(log), 0) + coalesce(octet_length(reason), 0)) AS text_bytes
+                          FROM outcome WHERE event = ?1 GROUP BY generation, integration)",
+                )?
+                .query_row([at.as_i64()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(RUN_BYTES as u64 * runs + DELIVERY_BYTES as u64 * deliveries + TEXT_TIMES as u64 * text_bytes)
+        })
+        .await
+    }
+
     /// An event with its runs and their deliveries.
     pub async fn event(&self, at: Key) -> Result<Option<EventView>, StoreError> {
         let salts = self.salts();

@@ -38,6 +38,10 @@ struct Accept {
     reply: oneshot::Sender<Result<Vec<Receipt>, AcceptError>>,
 }
 
+/// What the next commit is to carry. None of it is refused for its number, since whoever asks is bounded: a verb and a batch of events each have
+/// somebody who waits for them, be it a call of the API's (`connections_max`) or one of the river's own tasks, and events are in memory that
+/// was claimed for them (`payload_memory_bytes_max`). Records are of places that the river has given out (`calls_at_once_per_thread`,
+/// `in_flight_max`), each of which comes back when its record is on disk.
 #[derive(Default)]
 struct Asked {
     verbs: VecDeque<(Verb, oneshot::Sender<StoreError>)>,

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use hookmill_domain::api_key::Role;
+use hookmill_flow::{ChangeError, NewApiKey};
 use serde_json::{Value, json};
 
 use super::{contains, key};
 use crate::parts::client::Client;
+use crate::parts::clock::HandClock;
 use crate::parts::host::{Host, OPERATOR_KEY, Options, text};
 use crate::parts::looks::problem;
+use crate::parts::river::{close, limits, open, organization};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_shown_once_and_presented_in_headers() {
@@ -240,4 +244,38 @@ fn rfc3339(seconds: u64) -> String {
         rest / 60 % 60,
         rest % 60
     )
+}
+
+/// A key is known before it is on disk: what comes to nothing leaves nothing, and what was there before stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_kept_does_not_hold() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let mut limits = limits();
+    limits.intake.keys_max = 1;
+    let river = open(folder.path(), &clock, limits).await;
+    let name = "contractfit1";
+    let owner = organization(&river, name).await;
+    let new = || NewApiKey {
+        role: Role::Admin,
+        organization: Some((owner, name.parse().expect("a name"))),
+        inboxes: None,
+        description: None,
+        expires_at: None,
+    };
+    let holds = |text| river.key_of(text).map(|key| key.id);
+    let first = river.keep_api_key("first", new()).await.expect("kept").id;
+    let refused = river.keep_api_key("second", new()).await;
+    assert!(
+        matches!(refused, Err(ChangeError::TooMany { limit: "keys_max", .. })),
+        "{refused:?}"
+    );
+    assert_eq!((holds("first"), holds("second")), (Some(first), None));
+    // The same text is the same key anew, and its former id is nobody's.
+    let again = river.keep_api_key("first", new()).await.expect("kept").id;
+    let gone = river.delete_api_key(first, None).await;
+    assert!(matches!(gone, Err(ChangeError::NotFound)), "{gone:?}");
+    assert_eq!(holds("first"), Some(again));
+    river.delete_api_key(again, None).await.expect("deleted");
+    assert_eq!(holds("first"), None);
+    close(river).await;
 }

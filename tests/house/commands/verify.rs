@@ -186,6 +186,26 @@ async fn what_can_not_be_known_any_more_is_no_difference() {
     }
 }
 
+/// A version that was deleted is unknown to its organization alike, whether others have its bytes or not: else whoever guesses bytes learned
+/// who has them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_have_tells_nothing_of_a_deleted_version() {
+    let host = Host::start();
+    let receiver = Receiver::start().await;
+    let (tenant, other) = (host.organization("contractfit1").await, host.organization("contractfit2").await);
+    tenant.plugin("mine", wat("label", "one")).await;
+    tenant.integration(&receiver.url("/"), json!({"plugin": "mine"})).await;
+    let delivery = delivery(&tenant, &tenant.text_event("d").await).await;
+    other.plugin("theirs", wat("label", "one")).await;
+    assert_eq!(verdict(&tenant, &delivery, 0).await["verdict"], "same");
+    tenant.plugin("mine", wat("label", "two")).await;
+    tenant.delete("/plugins/mine/versions/1").await.expect(204);
+    assert_eq!(verdict(&tenant, &delivery, 2).await["code"], "version_deleted");
+    // What the host has, all may know.
+    host.operator.plugin("everybodys", wat("label", "one")).await;
+    assert_eq!(verdict(&tenant, &delivery, 0).await["verdict"], "same");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_recorded_has_nothing_to_be_compared_with() {
     let host = Host::start();

@@ -191,6 +191,11 @@ async fn bytes_that_are_being_removed_are_gone_or_there_again() {
     store.put_component(digest, large.clone(), None, false).await.expect("stored");
     assert!(matches!(add().await, Uploaded::Done { new: true, .. }));
     assert_eq!(store.component(digest).await.expect("it reads"), Some(large.clone()));
+    let other = organization(&river, "contractfit2").await;
+    for (whose, is_read) in [(Some(owner), true), (Some(other), false), (None, false)] {
+        let piece = store.component_piece(whose, digest, 0).await.expect("it reads");
+        assert_eq!(piece.is_some(), is_read, "{whose:?} reads what is its own, or the host's");
+    }
 
     let deletion = begun(&river, owner, 3).await;
     assert_eq!(
@@ -219,6 +224,6 @@ async fn bytes_that_are_being_removed_are_gone_or_there_again() {
     assert_eq!(leaving().await, [digest]);
     while store.remove_component_some(digest).await.expect("it writes") {}
     assert_eq!(leaving().await, []);
-    assert_eq!(store.component_piece(digest, 0).await.expect("it reads"), None);
+    assert_eq!(store.component_piece(Some(owner), digest, 0).await.expect("it reads"), None);
     close(river).await;
 }

@@ -250,7 +250,6 @@ async fn what_would_not_be_run_says_why() {
     assert_eq!(shown["would_run"], json!(false), "{shown}");
 }
 
-/// What can not be made can not be tried.
 /// What can be posted can be tried, and what is too large for the one is too large for the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_may_be_as_large_as_one_that_is_posted() {
@@ -277,13 +276,19 @@ async fn an_event_may_be_as_large_as_one_that_is_posted() {
     assert_eq!(text(&echo, "/event/data"), data);
     tenant.event(&largest).await;
     // The larger one is more than an event and all that may stand beside it.
-    for (bytes, place) in [(2_000_002, "/event"), (2_010_000, "")] {
+    let (event_max, rest_max) = ("event_body_bytes_max", "request_body_bytes_max");
+    let both_max = format!("{event_max} + {rest_max}");
+    for (bytes, place, limit) in [(2_000_002, "/event", event_max), (2_010_000, "", &both_max)] {
         let too_large = event(bytes);
         let posted = tenant.call("POST", "/events", too_large.clone()).await;
-        for (answer, place) in [(run(&too_large).await, place), (posted, "")] {
-            assert_eq!(problem(&answer, 413, place)["limit"], "event_body_bytes_max");
+        for (answer, place, limit) in [(run(&too_large).await, place, limit), (posted, "", event_max)] {
+            assert_eq!(problem(&answer, 413, place)["limit"], limit);
         }
     }
+    // Nor may what stands beside the event be any larger because that is small.
+    let body = json!({"event": "evt_01ksr49200ew3re1r70w3ge1r7", "integration": {"description": "d".repeat(4000)}});
+    let answer = tenant.post(PLUGIN, &body).await;
+    assert_eq!(problem(&answer, 413, "/integration")["limit"], rest_max);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,7 +45,7 @@ async fn begin(river: &River, owner: OrganizationKey, name: &str) -> JoinHandle<
         pinned: pinned.await.expect("it can be tried"),
     };
     let river = river.clone();
-    tokio::spawn(async move { river.try_out(owner, trial).await })
+    tokio::spawn(async move { river.trial_turn(owner)?.try_out(trial).await })
 }
 
 async fn ended(trial: JoinHandle<Result<Tried, ChangeError>>) -> Result<Tried, ChangeError> {

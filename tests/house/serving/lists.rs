@@ -163,3 +163,29 @@ async fn lists_are_asked_by_state_integration_and_event() {
     assert_eq!(ids("/runs?state=resumed", "/id").await, std::slice::from_ref(&run));
     problem(&tenant.call("POST", &format!("/runs/{run}/resume"), "").await, 409, "-");
 }
+
+/// A page of large items is short, and the next one goes on where it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_bounded_by_what_they_hold() {
+    const COUNT: usize = 40;
+    let host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    let mut made = Vec::new();
+    for number in 0..COUNT {
+        let metadata = json!({"number": number, "text": "m".repeat(16_000)});
+        made.push(tenant.integration("https://example.org/", json!({"metadata": metadata})).await);
+    }
+    let (mut found, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let answer = tenant.get(&format!("/integrations?limit=200{cursor}")).await;
+        assert!(answer.body.len() < 1_000_000, "{} bytes", answer.body.len());
+        let page = answer.expect(200);
+        pages += 1;
+        let items = page["items"].as_array().expect("a list").iter();
+        found.extend(items.map(|item| text(item, "/id").to_owned()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(found, made);
+    assert_eq!(pages, 2);
+}

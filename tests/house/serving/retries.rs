@@ -52,6 +52,12 @@ async fn an_exhausted_delivery_is_retried_when_somebody_asks() {
         (&second["response"], &second["response_encoding"]),
         (&json!("/wA="), &json!("base64"))
     );
+    let page = tenant.get(&format!("{path}/attempts?limit=1")).await.expect(200);
+    assert_eq!(one(&page["items"], |_| true)["number"], 1);
+    let rest = format!("{path}/attempts?limit=1&cursor={}", text(&page, "/next_cursor"));
+    let page = tenant.get(&rest).await.expect(200);
+    assert_eq!((one(&page["items"], |_| true), &page["next_cursor"]), (second, &json!(null)));
+    problem(&tenant.get(&format!("{path}/attempts?limit=0")).await, 400, "?limit");
     problem(&tenant.call("POST", &format!("{path}/retry"), "").await, 409, "-");
     // One that was taken at once tells its one attempt, too.
     let view = tenant.settled(&tenant.text_event("e").await).await;

@@ -48,16 +48,18 @@ pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart
     let named = Named::by(&parameters)?;
     let id = read_id::<EventId>(&id, "event")?;
     let key = id.parts().map(|(key, _)| key);
+    let bytes = match key {
+        Some(key) => bytes_max(&reception, key, with_data).await?,
+        None => 0,
+    };
+    let room = reception.room(&call.caller, bytes).await?;
     let event = visible_event(&reception, &call, &named, key, "event").await?;
     if event.id != id {
         return Err(Problem::not_found("event"));
     }
-    let (room, data) = match key {
-        Some(key) if with_data => {
-            let bytes = reception.store().event_data_bytes(key).await?.unwrap_or(0);
-            (reception.room(&call.caller, bytes).await?, reception.store().event_data(key).await?)
-        }
-        _ => (reception.room(&call.caller, 0).await?, None),
+    let data = match key {
+        Some(key) if with_data => reception.store().event_data(key).await?,
+        _ => None,
     };
     let mut holds = Holds::new(&reception);
     let mut runs = Vec::with_capacity(event.runs.len());
@@ -77,11 +79,20 @@ pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart
         payload_present: event.payload_present,
         runs,
     };
-    let text = crate::json::to_vec(&shown).map_err(|_| Problem::internal())?;
+    let text = crate::json::to_pieces(&shown).map_err(|_| Problem::internal())?;
     Ok(match data {
         Some(data) => room.json(with_field(text, "data", data)),
-        None => room.json([text.into()]),
+        None => room.json(text),
     })
+}
+
+/// What is in memory while an event is answered.
+async fn bytes_max(reception: &Reception, key: Key, with_data: bool) -> Result<u64, Problem> {
+    let data_bytes = match with_data {
+        true => reception.store().event_data_bytes(key).await?.unwrap_or(0),
+        false => 0,
+    };
+    Ok(reception.store().event_answer_bytes(key).await?.saturating_add(data_bytes))
 }
 
 /// An id in a path. What is no id is the id of nothing.
@@ -107,12 +118,14 @@ pub(crate) async fn visible_event(
     event.filter(is_visible).ok_or_else(|| Problem::not_found(what))
 }
 
-/// Adds a field to a JSON object, its value byte for byte: the parts of the text. The value is not copied, for it may be large.
-fn with_field(mut object: Vec<u8>, name: &str, value: Bytes) -> [Bytes; 3] {
-    // Closes what is open again, behind the field.
-    let end: Vec<u8> = object.pop().into_iter().collect();
-    object.extend_from_slice(format!(",\"{name}\":").as_bytes());
-    [object.into(), value, end.into()]
+/// Adds a field to a JSON object in parts, its value byte for byte. The value is not copied, for it may be large.
+fn with_field(mut object: Vec<Bytes>, name: &str, value: Bytes) -> Vec<Bytes> {
+    // The brace that closes the object goes behind the field.
+    if let Some(last) = object.last_mut() {
+        last.truncate(last.len().saturating_sub(1));
+    }
+    object.extend([format!(",\"{name}\":").into(), value, Bytes::from_static(b"}")]);
+    object
 }
 
 #[cfg(test)]
@@ -121,7 +134,10 @@ mod tests {
 
     #[test]
     fn data_is_added_byte_for_byte() {
-        let text = with_field(br#"{"id":"x"}"#.to_vec(), "data", Bytes::from_static(br#"{ "n":1e400,"n":1.10 }"#));
-        assert_eq!(text.concat(), br#"{"id":"x","data":{ "n":1e400,"n":1.10 }}"#);
+        for parts in [[r#"{"id":"#, r#""x"}"#], [r#"{"id":"x""#, "}"]] {
+            let parts = parts.map(|part| Bytes::from_static(part.as_bytes()));
+            let text = with_field(parts.to_vec(), "data", Bytes::from_static(br#"{ "n":1e400,"n":1.10 }"#));
+            assert_eq!(text.concat(), br#"{"id":"x","data":{ "n":1e400,"n":1.10 }}"#);
+        }
     }
 }

@@ -22,7 +22,6 @@ use hookmill_domain::ids::IntegrationId;
 use hookmill_domain::integration::{Integration, IntegrationKey};
 use http::{StatusCode, header};
 use serde_json::json;
-use serde_json::value::RawValue;
 
 pub(crate) use change::change;
 pub(crate) use parse::new as parse_new;
@@ -56,22 +55,21 @@ pub(crate) async fn create(State(reception): State<Reception>, call: Call, body:
 }
 
 /// `GET /integrations`. Of a key that is limited to inboxes, a page may hold fewer than were asked for.
-pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Result<Json<Page<Box<RawValue>>>, Problem> {
+pub(crate) async fn list(State(reception): State<Reception>, call: Call) -> Result<Response, Problem> {
     call.caller.need_read()?;
     let parameters = call.parameters(&[ORGANIZATION, "limit", "cursor"])?;
     let limit = pages::limit(&parameters)?;
     let after = pages::cursor(&parameters)?.unwrap_or(IntegrationKey(0));
     let tenant = tenant::tenant(&reception, &call.caller, &Named::by(&parameters)?).await?;
-    let mut found = reception.store().integrations(tenant.key, after, limit + 1).await?;
-    let goes_on = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| goes_on).map(|last| last.key);
-    found.retain(|integration| call.caller.may_scope(integration.draft.inboxes.as_deref()));
-    let items = found
+    let read = |after, max| reception.store().integrations(tenant.key, after, max);
+    let (room, found, next) = pages::read(&reception, &call.caller, after, limit, read).await?;
+    let is_visible = |integration: &&Integration| call.caller.may_scope(integration.draft.inboxes.as_deref());
+    let items: Vec<_> = found
         .iter()
+        .filter(is_visible)
         .map(|integration| view::raw(integration, &tenant.name))
         .collect::<Result<_, _>>()?;
-    Ok(Json(Page::new(items, next)))
+    room.of(&Page::new(items, next))
 }
 
 /// `GET /integrations/{id}`.

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
+use hookmill_domain::integration::OrganizationKey;
 use hookmill_store::{Store, StoreError};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::{Frame, SizeHint};
@@ -25,7 +26,7 @@ pub(crate) async fn component(
     headers: HeaderMap,
     path: VersionPath,
 ) -> Result<Response, Problem> {
-    let (_, version) = find_version(&reception, &call, path).await?;
+    let (found, version) = find_version(&reception, &call, path).await?;
     let tag = format!("\"{}\"", version.digest);
     let is_known = has_tag(&headers, &tag);
     let tag = HeaderValue::from_str(&tag).map_err(|_| Problem::internal())?;
@@ -36,7 +37,14 @@ pub(crate) async fn component(
         (header::CONTENT_TYPE, HeaderValue::from_static("application/wasm")),
         (header::ETAG, tag),
     ];
-    let body = Pieces::new(reception.store().clone(), version.digest, version.component_bytes);
+    let body = Pieces {
+        store: reception.store().clone(),
+        owner: found.owner_key(),
+        digest: version.digest,
+        next: 0,
+        bytes_left: version.component_bytes,
+        reading: None,
+    };
     Ok((headers, Body::new(body)).into_response())
 }
 
@@ -55,6 +63,8 @@ type Reading = Pin<Box<dyn Future<Output = Result<Option<Bytes>, StoreError>> + 
 /// A component's bytes. At most one piece of them is in memory.
 struct Pieces {
     store: Store,
+    /// `None`: it is the host's.
+    owner: Option<OrganizationKey>,
     digest: Digest,
     next: u32,
     bytes_left: u64,
@@ -71,20 +81,10 @@ enum Cut {
 }
 
 impl Pieces {
-    fn new(store: Store, digest: Digest, bytes: u64) -> Pieces {
-        Pieces {
-            store,
-            digest,
-            next: 0,
-            bytes_left: bytes,
-            reading: None,
-        }
-    }
-
     fn read(&mut self) -> Reading {
-        let (store, digest, number) = (self.store.clone(), self.digest, self.next);
+        let (store, owner, digest, number) = (self.store.clone(), self.owner, self.digest, self.next);
         self.next += 1;
-        Box::pin(async move { store.component_piece(digest, number).await })
+        Box::pin(async move { store.component_piece(owner, digest, number).await })
     }
 }
 

@@ -169,9 +169,13 @@ impl River {
     }
 }
 
-/// A version's component. One whose version has been deleted since it was looked up is not there.
+/// A version's component. One whose version has been deleted since it was looked up is not there, also where others have its bytes.
 async fn ready(inner: &Arc<Inner>, organization: OrganizationKey, pinned: &Pinned) -> Result<Component, ChangeError> {
-    component(inner, organization, pinned).await.map_err(|fault| ChangeError::Conflict {
+    let found = component(inner, organization, pinned).await;
+    if !inner.store.has_version_of(organization, pinned.digest).await? {
+        return Err(ChangeError::NotFound);
+    }
+    found.map_err(|fault| ChangeError::Conflict {
         message: format!(
             "{}@{} can not be called: {}",
             pinned.facts.plugin.name, pinned.version, fault.message

@@ -29,8 +29,6 @@ const PAGE_MAX: PageMax = PageMax {
 /// A line of progress follows so many events, and so much time.
 const LINE_EVENTS: u64 = 100;
 const LINE_MS: u64 = 1000;
-/// How often it is looked whether real runs still wait.
-const PAUSE_MS: u64 = 2;
 /// The longest that an event waits for them: a host that is never idle ends its backtests, too.
 const PAUSE_MS_MAX: u64 = 100;
 
@@ -230,10 +228,12 @@ impl Run<'_> {
 
     /// Waits while real runs keep the threads busy that call plugins.
     async fn give_way(&self) {
-        let clock = &self.inner.clock;
-        let until = clock.now().plus_millis(PAUSE_MS_MAX);
-        while self.inner.lanes.callers.are_busy() && clock.now() < until {
-            clock.sleep_until(clock.now().plus_millis(PAUSE_MS)).await;
+        let (clock, callers) = (&self.inner.clock, &self.inner.lanes.callers);
+        if callers.are_busy() {
+            tokio::select! {
+                () = callers.one_sleeps() => {}
+                () = clock.sleep_until(clock.now().plus_millis(PAUSE_MS_MAX)) => {}
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Organizations, and the keys of those who call the API.
 
+use std::sync::Arc;
+
 use hookmill_domain::address::AddressPolicy;
 use hookmill_domain::api_key::{ApiKey, Role};
 use hookmill_domain::digest::Digest;
@@ -90,30 +92,35 @@ impl River {
         };
         let digest = Digest::of(text.as_bytes());
         let max = self.inner.limits.intake.keys_max;
-        let _change = self.inner.caches.keys_change().await;
-        match self.inner.store.put_api_key(digest, key.clone(), max).await? {
-            KeyPut::Done => {}
-            KeyPut::TooMany => {
-                return Err(ChangeError::TooMany {
-                    limit: "keys_max",
-                    max: max.into(),
-                });
+        // Before its commit, when nobody has its text yet: whoever deletes it finds its row after that, and takes it from here last. Were it
+        // put here afterwards, it could come back when it was deleted between the two, and hold until a restart.
+        let caches = &self.inner.caches;
+        let before = caches.put_key(digest, Arc::new(key.clone()));
+        let put = self.inner.store.put_api_key(digest, key.clone(), max).await;
+        if !matches!(put, Ok(KeyPut::Done)) {
+            match before {
+                Some(before) => drop(caches.put_key(digest, before)),
+                None => caches.remove_key(&digest, id),
             }
         }
-        self.inner.caches.put_key(digest, key.clone());
-        Ok(key)
+        match put? {
+            KeyPut::Done => Ok(key),
+            KeyPut::TooMany => Err(ChangeError::TooMany {
+                limit: "keys_max",
+                max: max.into(),
+            }),
+        }
     }
 
     /// Deletes an API key; `organization` limits it to one organization's.
     pub async fn delete_api_key(&self, id: ApiKeyId, organization: Option<OrganizationKey>) -> Result<(), ChangeError> {
-        let _change = self.inner.caches.keys_change().await;
         let digest = self
             .inner
             .store
             .delete_api_key(id, organization)
             .await?
             .ok_or(ChangeError::NotFound)?;
-        self.inner.caches.remove_key(&digest);
+        self.inner.caches.remove_key(&digest, id);
         Ok(())
     }
 }

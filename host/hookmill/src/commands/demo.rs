@@ -3,12 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Args;
 use futures_util::FutureExt as _;
 use tempfile::TempDir;
 
+use super::INTERRUPTED;
 use crate::config::{Config, Log};
 use crate::demo::{self, Played, Receiver};
 use crate::house::House;
@@ -24,8 +26,6 @@ const DISK_FREE_BYTES_MIN: u64 = 32 * 1024 * 1024;
 const GRACE_MS: u64 = 2000;
 /// Random bytes of the operator's key.
 const KEY_BYTES: usize = 24;
-/// The status of a process that Ctrl-C has ended.
-const INTERRUPTED: u8 = 130;
 
 /// Starts a host on loopback with a temporary folder and a receiver of its own, posts the documented events, and shows what arrives.
 #[derive(Debug, Args)]
@@ -86,8 +86,8 @@ impl Demo {
             Err(error) => Err(error),
         };
         let closed = tokio::select! {
-            closed = house.close() => closed,
-            () = stop.next() => Ok(()),
+            closed = house.close(Instant::now()) => closed,
+            () = stop.again() => Ok(()),
         };
         closed.and(code)
     }

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     /// Flags stand over the environment, and the environment over the file; every setting of the file has its variable (HOOKMILL_LISTEN,
     /// HOOKMILL_LIMITS__PLUGIN__CPU_MS, …). HOOKMILL_OPERATOR_KEY sets an operator's API key, for scripts: without it the first start makes
     /// one and writes it to a file. HOOKMILL_KEYRING holds the keyring's text, in place of the file in the data folder.
+    ///
+    /// The first signal lets what is under way end, within the grace period; another one, a second or more after it, ends all at once.
     Serve(serve::Serve),
     /// Shows a host at work: documented events in, signed webhooks out, on loopback and in a temporary folder
     Demo(demo::Demo),

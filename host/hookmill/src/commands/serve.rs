@@ -5,9 +5,11 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::INTERRUPTED;
 use crate::config::{self, Egress, Flags};
 use crate::house::House;
 use crate::signals::Signals;
@@ -55,27 +57,33 @@ impl Serve {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let mut signals = Signals::listen()?;
+            let grace = Duration::from_millis(config.limits.delivery.shutdown_grace_ms);
             // As a task of its own: some of it waits for the disk, and signals are heard meanwhile.
             let mut opening = tokio::spawn(async move { House::open(&config, self.operator_key, self.keyring).await });
             let opened = tokio::select! {
                 opened = &mut opening => Some(opened??),
                 () = signals.next() => None,
             };
+            if let Some(house) = &opened {
+                tell(house);
+                signals.next().await;
+            }
+            let told_at = Instant::now();
             let house = match opened {
-                Some(house) => {
-                    tell(&house);
-                    signals.next().await;
-                    house
-                }
+                Some(house) => house,
                 // What a start has taken up is drained like anything else.
                 None => tokio::select! {
                     opened = opening => opened??,
-                    () = signals.ended() => std::process::exit(130),
+                    () = tokio::time::sleep(grace) => {
+                        tracing::warn!("the grace period is over before the start was; what it has begun is done by the next one");
+                        std::process::exit(0)
+                    }
+                    () = signals.again() => std::process::exit(INTERRUPTED.into()),
                 },
             };
             tokio::select! {
-                closed = house.close() => closed?,
-                () = signals.ended() => std::process::exit(130),
+                closed = house.close(told_at) => closed?,
+                () = signals.again() => std::process::exit(INTERRUPTED.into()),
             }
             anyhow::Ok(())
         })?;

@@ -8,6 +8,7 @@ use tracing::error;
 use super::row::{COLUMNS, find, read_row};
 use crate::seal::Keyring;
 use crate::store::Store;
+use crate::views::{Filling, ListMax, Listed};
 use crate::wire;
 use crate::{LiveError, StoreError};
 
@@ -33,35 +34,36 @@ impl Store {
         .await
     }
 
-    /// Integrations of an organization by ascending key, above `after`, at most `limit`.
+    /// Integrations of an organization by ascending key, above `after`, at most `max`; and after which one the next page begins.
     pub async fn integrations(
         &self,
         organization: OrganizationKey,
         after: IntegrationKey,
-        limit: u32,
-    ) -> Result<Vec<Integration>, StoreError> {
+        max: ListMax,
+    ) -> Result<Listed<Integration, IntegrationKey>, StoreError> {
         let keyring = self.keyring();
         self.read(move |connection| {
             let mut list = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM integration WHERE organization = ?1 AND key > ?2 AND deleted_at IS NULL ORDER BY key"
             ))?;
             let rows = list.query_map(params![organization.0, after.0], read_row)?;
-            let mut integrations = Vec::new();
+            let (mut page, mut last) = (Filling::new(max), after);
             for row in rows {
-                if integrations.len() == limit as usize {
-                    break;
-                }
                 let row = row?;
+                if !page.has_room(row.answer_bytes()) {
+                    return Ok(page.end(Some(last)));
+                }
+                last = row.key;
                 let id = row.id;
                 match row.integration(&keyring) {
-                    Ok(integration) => integrations.push(integration),
+                    Ok(integration) => page.push(integration),
                     // One whose key is lost must not hide the others.
                     Err(failure) => {
                         error!(integration = %id, error = %failure, "an integration can not be read, and is left out of a list")
                     }
                 }
             }
-            Ok(integrations)
+            Ok(page.end(None))
         })
         .await
     }

@@ -38,7 +38,17 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<IntegrationRow> {
     })
 }
 
+/// What an integration takes in memory while it is answered, beside its texts.
+const INTEGRATION_BYTES: usize = 2 * 1024;
+/// How often its texts are: as they are read, in the parts that they are read into, and twice as JSON that was checked to be no longer.
+const TEXT_TIMES: usize = 4;
+
 impl IntegrationRow {
+    /// How many bytes it takes, about, while it is answered.
+    pub(super) fn answer_bytes(&self) -> usize {
+        INTEGRATION_BYTES + TEXT_TIMES * (self.body.len() + self.sealed.as_ref().map_or(0, Vec::len))
+    }
+
     fn associated(&self) -> String {
         associated(self.organization, self.id)
     }

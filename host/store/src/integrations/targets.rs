@@ -59,19 +59,7 @@ impl Desk<'_> {
         is_cut |= held.len() == max.count;
         drop(rows);
         for delivery in &held {
-            let DeliveryRef { run, ordinal } = *delivery;
-            self.connection
-                .prepare_cached(
-                    "UPDATE outcome SET state = 2, due_at = ?5 WHERE event = ?1 AND generation = ?2 AND integration = ?3 AND ordinal = ?4",
-                )?
-                .execute(params![
-                    run.event.as_i64(),
-                    run.generation,
-                    run.integration.0,
-                    ordinal,
-                    now.millis()
-                ])?;
-            self.insert_due(*delivery, now)?;
+            self.make_due(*delivery, now, false)?;
         }
         Ok((held, is_cut))
     }

@@ -7,7 +7,7 @@ use hookmill_domain::state::{DeliveryState, RunState};
 use rusqlite::params;
 
 use super::viewer::Viewer;
-use super::{DeliveryView, EventView, RunView};
+use super::{DELIVERY_BYTES, DeliveryView, EventView, RunView};
 use crate::StoreError;
 use crate::codes::{self, NOT_WELL};
 use crate::desk::key;
@@ -57,6 +57,67 @@ impl Position {
             generation: 0,
             integration: IntegrationKey(i64::MIN),
             ordinal: 0,
+        }
+    }
+}
+
+/// How much one page of a list may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct ListMax {
+    /// At most so many items.
+    pub items: usize,
+    /// No further one past so many bytes that they take while they are answered: as they are read, as they are shown, and as JSON.
+    pub bytes: usize,
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub struct Listed<T, P> {
+    /// Its items. One that takes more than a page may hold stands alone.
+    pub items: Vec<T>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<P>,
+    /// It ends here since more would take more than [`ListMax::bytes`].
+    pub is_full: bool,
+}
+
+/// A page as it fills.
+pub(crate) struct Filling<T> {
+    max: ListMax,
+    items: Vec<T>,
+    bytes: usize,
+    is_full: bool,
+}
+
+impl<T> Filling<T> {
+    pub(crate) fn new(max: ListMax) -> Filling<T> {
+        Filling {
+            max,
+            items: Vec::new(),
+            bytes: 0,
+            is_full: false,
+        }
+    }
+
+    /// Whether there is room for one more item, of so many bytes. If there is none, the page has come to its end.
+    pub(crate) fn has_room(&mut self, bytes: usize) -> bool {
+        if self.items.len() >= self.max.items {
+            return false;
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.is_full = !self.items.is_empty() && self.bytes > self.max.bytes;
+        !self.is_full
+    }
+
+    pub(crate) fn push(&mut self, item: T) {
+        self.items.push(item);
+    }
+
+    pub(crate) fn end<P>(self, next: Option<P>) -> Listed<T, P> {
+        Listed {
+            items: self.items,
+            next,
+            is_full: self.is_full,
         }
     }
 }
@@ -128,17 +189,18 @@ impl Viewer<'_> {
         filter: &Filter,
         hint: Hint,
         below: Position,
-        limit: usize,
+        max: ListMax,
         pick: impl Fn(EventView) -> Vec<(Position, T)>,
-    ) -> rusqlite::Result<(Vec<T>, Option<Position>)> {
-        let (mut items, mut below, mut scanned, mut runs) = (Vec::new(), below, 0, 0);
+        answer_bytes: impl Fn(&T) -> usize,
+    ) -> rusqlite::Result<Listed<T, Position>> {
+        let (mut page, mut below, mut scanned, mut runs) = (Filling::new(max), below, 0, 0);
         while scanned < EVENTS_SCANNED && runs < RUNS_SCANNED {
             let candidates = self.candidates(filter, hint, below.event, EVENTS_AT_ONCE)?;
             let last_batch = candidates.len() < EVENTS_AT_ONCE;
             scanned += candidates.len();
             for candidate in candidates {
                 if runs >= RUNS_SCANNED {
-                    return Ok((items, Some(below)));
+                    return Ok(page.end(Some(below)));
                 }
                 let Some(event) = self.event(candidate)? else { continue };
                 runs += event.runs.len();
@@ -149,17 +211,17 @@ impl Viewer<'_> {
                     });
                     picked.sort_by_key(|(position, _)| std::cmp::Reverse(*position));
                     for (position, item) in picked {
-                        if items.len() == limit {
-                            return Ok((items, Some(below)));
+                        if !page.has_room(answer_bytes(&item)) {
+                            return Ok(page.end(Some(below)));
                         }
-                        items.push(item);
+                        page.push(item);
                         below = position;
                     }
                 }
                 below = below.min(Position::below(candidate));
             }
             if last_batch {
-                return Ok((items, None));
+                return Ok(page.end(None));
             }
             // Everything of the last event has been seen.
             below = Position {
@@ -167,20 +229,20 @@ impl Viewer<'_> {
                 ..Position::TOP
             };
         }
-        Ok((items, Some(below)))
+        Ok(page.end(Some(below)))
     }
 }
 
 impl Store {
-    /// Runs, those of the newest events first, at most `limit`, below a position; and where the next page begins, if there is one. A page
+    /// Runs, those of the newest events first, at most `max`, below a position; and where the next page begins, if there is one. A page
     /// may be short, since the work for it is bounded.
     pub async fn runs(
         &self,
         filter: Filter,
         state: Option<RunState>,
         below: Position,
-        limit: usize,
-    ) -> Result<(Vec<RunView>, Option<Position>), StoreError> {
+        max: ListMax,
+    ) -> Result<Listed<RunView, Position>, StoreError> {
         let salts = self.salts();
         self.read_list(move |connection| {
             let mut viewer = Viewer::new(connection, &salts);
@@ -188,10 +250,11 @@ impl Store {
                 Some(RunState::Queued) => Hint::Queue,
                 state => Hint::of_code(state.and_then(codes::of_run)),
             };
-            viewer.page(&filter, hint, below, limit, |event| {
+            let pick = |event: EventView| {
                 let runs = event.runs.into_iter().filter(|run| state.is_none_or(|state| run.state == state));
                 runs.map(|view| (position(view.run, 0), view)).collect()
-            })
+            };
+            viewer.page(&filter, hint, below, max, pick, RunView::answer_bytes)
         })
         .await
     }
@@ -202,8 +265,8 @@ impl Store {
         filter: Filter,
         state: Option<DeliveryState>,
         below: Position,
-        limit: usize,
-    ) -> Result<(Vec<DeliveryView>, Option<Position>), StoreError> {
+        max: ListMax,
+    ) -> Result<Listed<DeliveryView, Position>, StoreError> {
         let salts = self.salts();
         self.read_list(move |connection| {
             let mut viewer = Viewer::new(connection, &salts);
@@ -212,13 +275,14 @@ impl Store {
                 Some(DeliveryState::Pending) | None => Hint::All,
                 Some(state) => Hint::of_code(Some(codes::of_delivery(state))),
             };
-            viewer.page(&filter, hint, below, limit, |event| {
+            let pick = |event: EventView| {
                 let deliveries = event.runs.into_iter().flat_map(|run| run.deliveries);
                 let deliveries = deliveries.filter(|delivery| state.is_none_or(|state| delivery.state == state));
                 deliveries
                     .map(|view| (position(view.delivery.run, view.delivery.ordinal), view))
                     .collect()
-            })
+            };
+            viewer.page(&filter, hint, below, max, pick, |_| DELIVERY_BYTES)
         })
         .await
     }

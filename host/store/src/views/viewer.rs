@@ -22,7 +22,10 @@ use crate::lanes::order;
 use crate::records::{DeliveryRef, RunRef, run_source};
 use crate::wire::{parsed, unreadable};
 
-/// Reads views, and remembers configurations between them.
+/// Configurations remembered: neighbours mostly have the same one, and each holds all that its organization has configured.
+const SNAPSHOTS_MAX: usize = 4;
+
+/// Reads views, and remembers the last configurations between them.
 pub(super) struct Viewer<'a> {
     pub(super) connection: &'a Connection,
     salts: &'a Salts,
@@ -65,6 +68,9 @@ impl Viewer<'_> {
             return Ok(known.clone());
         }
         let read = Arc::new(snapshot(self.connection, organization, revision)?);
+        if self.snapshots.len() >= SNAPSHOTS_MAX {
+            self.snapshots.clear();
+        }
         self.snapshots.insert((organization, revision), read.clone());
         Ok(read)
     }

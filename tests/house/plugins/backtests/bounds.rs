@@ -1,6 +1,9 @@
 //! What a backtest may take, how it ends early, and that it keeps nobody waiting.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
+use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -80,6 +83,14 @@ async fn deliveries_flow_while_it_loops_and_the_hosts_end_ends_it() {
     let events: Vec<Value> = (0..200).map(|number| event(&number.to_string(), Value::Null)).collect();
     posted(&tenant, &events).await;
     receiver.wait_for(events.len()).await;
+    // Nor does it read on from one event to the next: the database's log is emptied, which waits for every reader.
+    let database = Connection::open(host.folder().join("hookmill.db")).expect("it opens");
+    database.busy_timeout(Duration::from_secs(5)).expect("it waits");
+    let is_read: bool = database
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .expect("it answers");
+    assert!(!is_read, "somebody holds an old state of the database");
+    drop(database);
     // It looks at the events that were there when it began, is still at the first of them that loops, and says so each second.
     for _ in 0..3 {
         let line = stream.line().await.expect("it goes on");
