@@ -123,7 +123,7 @@ pub(crate) async fn find(reception: &Reception, call: &Call, id: &str) -> Result
 
 async fn find_named(reception: &Reception, call: &Call, named: &Named, id: &str) -> Result<DeliveryView, Problem> {
     let id = read_id::<DeliveryId>(id, "delivery")?;
-    let event = visible_event(reception, call, named, id.key(), "delivery").await?;
+    let (_room, event) = visible_event(reception, call, named, id.key(), "delivery").await?;
     let mut deliveries = event.runs.into_iter().flat_map(|run| run.deliveries);
     deliveries
         .find(|delivery| delivery.id == id)

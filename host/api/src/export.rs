@@ -23,9 +23,10 @@ pub(crate) async fn export(State(reception): State<Reception>, call: Call, PathP
     call.caller.need_unlimited()?;
     let named = Named::by(&call.parameters(&[ORGANIZATION])?)?;
     let id = read_id::<RunId>(&id, "run")?;
-    let mut event = visible_event(&reception, &call, &named, id.key(), "run").await?;
+    let (view_room, mut event) = visible_event(&reception, &call, &named, id.key(), "run").await?;
     let runs = std::mem::take(&mut event.runs);
     let run = runs.into_iter().find(|run| run.id == id).ok_or_else(|| Problem::not_found("run"))?;
+    drop(view_room);
     let data_bytes = match id.key() {
         Some(key) => reception.store().event_data_bytes(key).await?.unwrap_or(0),
         None => 0,

@@ -66,12 +66,18 @@ where
         items: items_max,
         bytes: FREE_BYTES,
     };
-    let Listed { mut items, next, is_full } = read(from, small).await?;
+    let Listed {
+        mut items,
+        next,
+        is_full,
+        bytes,
+    } = read(from, small).await?;
     let next = match next {
         Some(next) if is_full => next,
-        next => return Ok((reception.room(caller, 0).await?, items, next)),
+        // One large item may be all there is.
+        next => return Ok((reception.room(caller, bytes as u64).await?, items, next)),
     };
-    let room = reception.room(caller, (FREE_BYTES + PAGE_BYTES_MAX) as u64).await?;
+    let room = reception.room(caller, (bytes + PAGE_BYTES_MAX) as u64).await?;
     let rest = ListMax {
         items: items_max - items.len(),
         bytes: PAGE_BYTES_MAX,

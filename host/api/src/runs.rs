@@ -122,7 +122,7 @@ pub(crate) async fn resume(State(reception): State<Reception>, call: Call, PathP
 async fn find(reception: &Reception, call: &Call, id: &str) -> Result<RunView, Problem> {
     let named = Named::by(&call.parameters(&[ORGANIZATION])?)?;
     let id = read_id::<RunId>(id, "run")?;
-    let event = visible_event(reception, call, &named, id.key(), "run").await?;
+    let (_room, event) = visible_event(reception, call, &named, id.key(), "run").await?;
     let run = event.runs.into_iter().find(|run| run.id == id);
     run.ok_or_else(|| Problem::not_found("run"))
 }

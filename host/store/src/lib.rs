@@ -60,5 +60,5 @@ pub use records::{
 };
 pub use store::{Store, StoreSettings};
 pub use uses::{Follower, NamedIntegration, Stand};
-pub use views::{DeliveryView, EventView, Filter, ListMax, Listed, Position, RunView};
+pub use views::{DeliveryView, EventOwner, EventView, Filter, ListMax, Listed, Position, RunView};
 pub use writer::Sink;

@@ -20,6 +20,7 @@ use rusqlite::OptionalExtension as _;
 use crate::StoreError;
 use crate::records::{DeliveryRef, RunRef};
 use crate::store::Store;
+use crate::wire::{parsed, unreadable};
 
 pub(crate) use lists::Filling;
 pub use lists::{Filter, ListMax, Listed, Position};
@@ -134,7 +135,40 @@ impl RunView {
     }
 }
 
+/// Whose an event is.
+#[derive(Debug, Clone)]
+pub struct EventOwner {
+    /// Its place in the store.
+    pub key: Key,
+    /// Its id, for which there is one salt.
+    pub id: EventId,
+    /// Whose.
+    pub organization: OrganizationKey,
+    /// The inbox of its document.
+    pub inbox: Option<ProductId>,
+}
+
 impl Store {
+    /// Whose an event is; `None` if there is no such event.
+    pub async fn event_owner(&self, at: Key) -> Result<Option<EventOwner>, StoreError> {
+        let salts = self.salts();
+        self.read_list(move |connection| {
+            let row: Option<(i64, Option<String>)> = connection
+                .prepare_cached("SELECT organization, inbox FROM event WHERE key = ?1")?
+                .query_row([at.as_i64()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let Some((organization, inbox)) = row else { return Ok(None) };
+            let salt = salts.of(at).ok_or_else(|| unreadable("an event without a salt"))?;
+            Ok(Some(EventOwner {
+                key: at,
+                id: EventId::new(at, salt),
+                organization: OrganizationKey(organization),
+                inbox: inbox.map(|inbox| parsed(&inbox)).transpose()?,
+            }))
+        })
+        .await
+    }
+
     /// How many bytes [`Store::event`] takes, at most, while what it gives is answered; 0 if there is no such event.
     pub async fn event_answer_bytes(&self, at: Key) -> Result<u64, StoreError> {
         self.read_list(move |connection| {

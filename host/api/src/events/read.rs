@@ -10,9 +10,10 @@ use hookmill_domain::key::Key;
 use hookmill_domain::names::{ClientEventId, Kind, OrganizationName, ProductId};
 use hookmill_domain::state::EventState;
 use hookmill_domain::time::Time;
-use hookmill_store::EventView;
+use hookmill_store::{EventOwner, EventView};
 use serde::Serialize;
 
+use crate::answers::Room;
 use crate::call::{Call, PathPart};
 use crate::held::Holds;
 use crate::problem::Problem;
@@ -47,19 +48,18 @@ pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart
     let with_data = parameters.flag("data", false)?;
     let named = Named::by(&parameters)?;
     let id = read_id::<EventId>(&id, "event")?;
-    let key = id.parts().map(|(key, _)| key);
-    let bytes = match key {
-        Some(key) => bytes_max(&reception, key, with_data).await?,
-        None => 0,
-    };
-    let room = reception.room(&call.caller, bytes).await?;
-    let event = visible_event(&reception, &call, &named, key, "event").await?;
-    if event.id != id {
+    let owner = visible(&reception, &call, &named, id.parts().map(|(key, _)| key), "event").await?;
+    if owner.id != id {
         return Err(Problem::not_found("event"));
     }
-    let data = match key {
-        Some(key) if with_data => reception.store().event_data(key).await?,
-        _ => None,
+    let data_bytes = match with_data {
+        true => reception.store().event_data_bytes(owner.key).await?.unwrap_or(0),
+        false => 0,
+    };
+    let (room, event) = read(&reception, &call, owner.key, data_bytes, "event").await?;
+    let data = match with_data {
+        true => reception.store().event_data(owner.key).await?,
+        false => None,
     };
     let mut holds = Holds::new(&reception);
     let mut runs = Vec::with_capacity(event.runs.len());
@@ -86,36 +86,43 @@ pub(crate) async fn get(State(reception): State<Reception>, call: Call, PathPart
     })
 }
 
-/// What is in memory while an event is answered.
-async fn bytes_max(reception: &Reception, key: Key, with_data: bool) -> Result<u64, Problem> {
-    let data_bytes = match with_data {
-        true => reception.store().event_data_bytes(key).await?.unwrap_or(0),
-        false => 0,
-    };
-    Ok(reception.store().event_answer_bytes(key).await?.saturating_add(data_bytes))
-}
-
 /// An id in a path. What is no id is the id of nothing.
 pub(crate) fn read_id<T: FromStr>(text: &str, what: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| Problem::not_found(what))
 }
 
-/// The event with that key, if the caller may see it; `what` is what the caller asked for.
+/// Whose the event with that key is, if the caller may see it; `what` is what the caller asked for. It is asked before anything is claimed: how
+/// long a claim waits would tell of others' events.
+async fn visible(reception: &Reception, call: &Call, named: &Named, key: Option<Key>, what: &str) -> Result<EventOwner, Problem> {
+    let tenant = tenant::tenant_if_named(reception, &call.caller, named).await?;
+    let owner = match key {
+        Some(key) => reception.store().event_owner(key).await?,
+        None => None,
+    };
+    let is_visible =
+        |owner: &EventOwner| tenant.is_none_or(|tenant| tenant.key == owner.organization) && call.caller.may_see(owner.inbox.as_ref());
+    owner.filter(is_visible).ok_or_else(|| Problem::not_found(what))
+}
+
+/// An event that the caller may see, with room for it and for so many bytes more.
+async fn read(reception: &Reception, call: &Call, key: Key, more_bytes: u64, what: &str) -> Result<(Room, EventView), Problem> {
+    let bytes = reception.store().event_answer_bytes(key).await?.saturating_add(more_bytes);
+    let room = reception.room(&call.caller, bytes).await?;
+    let event = reception.store().event(key).await?;
+    Ok((room, event.ok_or_else(|| Problem::not_found(what))?))
+}
+
+/// The event with that key, if the caller may see it, with room for what it takes; `what` is what the caller asked for. Who keeps a part of it
+/// lets the room go before asking for another.
 pub(crate) async fn visible_event(
     reception: &Reception,
     call: &Call,
     named: &Named,
     key: Option<Key>,
     what: &str,
-) -> Result<EventView, Problem> {
-    let tenant = tenant::tenant_if_named(reception, &call.caller, named).await?;
-    let event = match key {
-        Some(key) => reception.store().event(key).await?,
-        None => None,
-    };
-    let is_visible =
-        |event: &EventView| tenant.is_none_or(|tenant| tenant.key == event.organization) && call.caller.may_see(event.inbox.as_ref());
-    event.filter(is_visible).ok_or_else(|| Problem::not_found(what))
+) -> Result<(Room, EventView), Problem> {
+    let owner = visible(reception, call, named, key, what).await?;
+    read(reception, call, owner.key, 0, what).await
 }
 
 /// Adds a field to a JSON object in parts, its value byte for byte. The value is not copied, for it may be large.

@@ -48,7 +48,11 @@ impl Callers {
     pub(crate) fn waits(&self, thread: usize, has_calls: bool) {
         let state = if has_calls { BETWEEN_SLICES } else { ASLEEP };
         self.threads[thread].state.store(state, SeqCst);
-        if state == ASLEEP && self.watchers.load(SeqCst) > 0 {
+    }
+
+    /// Tells those who wait for one to sleep that one may, after the lock under which it said so: telling may cost a call of the system.
+    pub(crate) fn tell_watchers(&self) {
+        if self.watchers.load(SeqCst) > 0 && !self.are_busy() {
             self.sleeps.notify_waiters();
         }
     }
@@ -149,8 +153,10 @@ mod tests {
         let mut is_told = || slept.as_mut().poll(&mut context) == Poll::Ready(());
         assert!(!is_told(), "both are busy");
         callers.waits(0, true);
+        callers.tell_watchers();
         assert!(!is_told(), "one that gives slices is");
         callers.waits(1, false);
+        callers.tell_watchers();
         assert!(is_told());
         assert!(callers.one_sleeps().now_or_never().is_some(), "it sleeps still");
         callers.is_back(1);

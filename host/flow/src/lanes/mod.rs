@@ -139,6 +139,9 @@ impl Lanes {
             let more = runs.len() >= max && yard.has_runs();
             ((), more)
         });
+        if runs.is_empty() && max > 0 {
+            self.callers.tell_watchers();
+        }
     }
 
     /// What a worker does between deliveries, under one lock: the end of the last one, and the next one. If there is none, it counts as

@@ -54,7 +54,12 @@ impl Serve {
         )?;
         telemetry::start(&config.log)?;
         open_more_files();
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        // On one core, too, signals are heard while a start waits for the disk.
+        let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()?;
         runtime.block_on(async {
             let mut signals = Signals::listen()?;
             let grace = Duration::from_millis(config.limits.delivery.shutdown_grace_ms);

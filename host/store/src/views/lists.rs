@@ -50,6 +50,14 @@ impl Position {
         ordinal: u16::MAX,
     };
 
+    /// Where a list goes on of which everything of an event has been seen.
+    fn past(event: Key) -> Position {
+        Position {
+            event: Key::from_i64(event.as_i64() - 1).unwrap_or(Key::ZERO),
+            ..Position::TOP
+        }
+    }
+
     /// Stands below everything of an event.
     fn below(event: Key) -> Position {
         Position {
@@ -79,6 +87,8 @@ pub struct Listed<T, P> {
     pub next: Option<P>,
     /// It ends here since more would take more than [`ListMax::bytes`].
     pub is_full: bool,
+    /// So many bytes its items take while they are answered.
+    pub bytes: usize,
 }
 
 /// A page as it fills.
@@ -104,8 +114,11 @@ impl<T> Filling<T> {
         if self.items.len() >= self.max.items {
             return false;
         }
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.is_full = !self.items.is_empty() && self.bytes > self.max.bytes;
+        let with_it = self.bytes.saturating_add(bytes);
+        self.is_full = !self.items.is_empty() && with_it > self.max.bytes;
+        if !self.is_full {
+            self.bytes = with_it;
+        }
         !self.is_full
     }
 
@@ -118,6 +131,7 @@ impl<T> Filling<T> {
             items: self.items,
             next,
             is_full: self.is_full,
+            bytes: self.bytes,
         }
     }
 }
@@ -200,7 +214,8 @@ impl Viewer<'_> {
             scanned += candidates.len();
             for candidate in candidates {
                 if runs >= RUNS_SCANNED {
-                    return Ok(page.end(Some(below)));
+                    // Not within the event that was seen last: the next page would have read all of its runs once more, and end here again.
+                    return Ok(page.end(Some(Position::past(below.event))));
                 }
                 let Some(event) = self.event(candidate)? else { continue };
                 runs += event.runs.len();
@@ -223,11 +238,7 @@ impl Viewer<'_> {
             if last_batch {
                 return Ok(page.end(None));
             }
-            // Everything of the last event has been seen.
-            below = Position {
-                event: Key::from_i64(below.event.as_i64() - 1).unwrap_or(Key::ZERO),
-                ..Position::TOP
-            };
+            below = Position::past(below.event);
         }
         Ok(page.end(Some(below)))
     }
