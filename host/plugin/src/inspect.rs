@@ -209,6 +209,7 @@ async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<Strin
 
 /// Makes a component ready from its artifact, if there is one.
 pub(crate) async fn from_disk(room: &Room, digest: Digest) -> Result<Option<Component>, Refusal> {
+    let _read = room.reads.acquire().await.expect("nobody closes it");
     let artifacts = Arc::clone(&room.artifacts);
     let tiers = room.tiers.clone();
     blocking(move || {

@@ -57,6 +57,7 @@ use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::limits::PluginLimits;
+use tokio::sync::Semaphore;
 
 pub use ahead::{Ahead, Precompiler};
 pub use artifacts::Swept;
@@ -93,6 +94,8 @@ struct Room {
     compiler: Compiler,
     loaded: Arc<Loaded>,
     made_anew: MadeAnew,
+    /// Artifacts that are read at once: no more than there can be calls, however many components are waited for.
+    reads: Semaphore,
 }
 
 /// A configuration that its plugin's schema does not allow.
@@ -139,6 +142,7 @@ impl Plugins {
         )
         .map_err(|source| settings.no_artifacts(source))?;
         let tiers = Tiers::open(&settings.limits, settings.calls_at_once(), settings.hot_slots).map_err(OpenError::engine)?;
+        let reads_at_once = settings.calls_at_once();
         let ticker = Ticker::start(&[&tiers.small.engine, &tiers.large.engine]).map_err(OpenError::Thread)?;
         Ok(Plugins(Arc::new(Room {
             compiler: Compiler::new(&settings),
@@ -148,6 +152,7 @@ impl Plugins {
             ticker,
             artifacts: Arc::new(artifacts),
             made_anew: MadeAnew::default(),
+            reads: Semaphore::new(reads_at_once as usize),
         })))
     }
 
