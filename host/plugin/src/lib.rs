@@ -173,7 +173,7 @@ impl Plugins {
 
     /// A component, loaded from its artifact if it is not; if there is no sound artifact for this engine, `fetch` is asked for the
     /// component's bytes and they are compiled, when it is that organization's turn. However many ask for the same component at once, it is
-    /// loaded once. `None` as the organization: the host.
+    /// loaded once for each organization at most. `None` as the organization: the host.
     pub async fn load<F, Fut, E>(&self, organization: Option<OrganizationKey>, digest: Digest, fetch: F) -> Result<Component, LoadError>
     where
         F: FnOnce() -> Fut,
@@ -183,7 +183,7 @@ impl Plugins {
         let room = &self.0;
         let refused = |refusal: Refusal| LoadError::Refused(Arc::new(refusal));
         room.loaded
-            .get_or_load(digest, async || {
+            .get_or_load(organization, digest, async || {
                 // The bytes are those that were kept, and no engine takes them: they may be another compiler's.
                 let is_foreign = match inspect::from_disk(room, digest).await {
                     Ok(Some(component)) => return Ok(component),
@@ -192,6 +192,10 @@ impl Plugins {
                     Err(_) => true,
                 };
                 let turn = room.compiler.turn(organization, Lane::Load).await.map_err(refused)?;
+                // Another organization that has the same bytes may have had its turn before.
+                if let Some(component) = room.loaded.get(&digest) {
+                    return Ok(component);
+                }
                 // An upload of the same bytes may have compiled them meanwhile, or somebody ahead of need.
                 if !is_foreign && let Some(component) = inspect::from_disk(room, digest).await.map_err(refused)? {
                     return Ok(component);

@@ -149,6 +149,31 @@ async fn one_component_of_an_organization_is_compiled_at_a_time() {
     assert_eq!(order, ["that of b", "the first of a", "the bytes of the second of a"]);
 }
 
+/// Two have uploaded the same bytes, or one has uploaded what the host has itself.
+#[tokio::test]
+async fn one_who_waits_for_a_turn_keeps_nobody_elses_from_the_same_component() {
+    let a = Some(OrganizationKey(1));
+    let (dir, plugins) = room_with(2);
+    let order = Mutex::new(Vec::new());
+    let note = |what| order.lock().expect("nobody panics with it").push(what);
+    let bytes = guest(1);
+    let load = async |party, what| {
+        is_compiling(dir.path()).await;
+        let loaded = plugins
+            .load(party, Digest::of(&bytes), async || io::Result::Ok(bytes.clone()))
+            .await;
+        loaded.expect("loaded");
+        note(what);
+    };
+    let first = async {
+        plugins.inspect(a, slow_guest()).await.expect("a plugin");
+        note("the first of a");
+    };
+    tokio::join!(first, load(a, "the second of a"), load(None, "the same of the host"));
+    let order = order.into_inner().expect("nobody panicked with it");
+    assert_eq!(order, ["the same of the host", "the first of a", "the second of a"]);
+}
+
 #[tokio::test]
 async fn another_binary_compiles_beside_a_host() {
     let house = House::new();
