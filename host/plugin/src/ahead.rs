@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
@@ -45,8 +46,20 @@ impl Plugins {
         Fut: Future<Output = Result<Bytes, E>>,
         E: std::error::Error + Send + Sync + 'static,
     {
-        let Room { artifacts, compiler, .. } = &*self.0;
-        ahead(artifacts, compiler, digest, fetch).await
+        let Room {
+            artifacts,
+            compiler,
+            findings,
+            ..
+        } = &*self.0;
+        if let Some(refusal) = findings.refusal(&digest, Instant::now()) {
+            return Err(LoadError::Refused(refusal));
+        }
+        let done = ahead(artifacts, compiler, digest, fetch).await;
+        if let Err(LoadError::Refused(refusal)) = &done {
+            findings.refused(digest, refusal, Instant::now());
+        }
+        done
     }
 
     /// Drops a component that nothing can call any more, and removes what any engine has compiled of it. A call of it that is under way

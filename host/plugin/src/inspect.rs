@@ -132,6 +132,7 @@ pub(crate) async fn inspect(room: &Arc<Room>, party: Party, bytes: Bytes, known:
     let (component, schema, memory_bytes) = tried?;
     let needs = needs(room, component.ready(), memory_bytes);
     let artifact_bytes = component.ready().artifact_bytes;
+    room.findings.forget(&digest);
     room.loaded.insert(component);
     Ok(Inspection {
         digest,

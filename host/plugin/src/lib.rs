@@ -30,6 +30,7 @@ mod compiling;
 mod contract;
 mod engine;
 mod fault;
+mod findings;
 mod fuel;
 mod inspect;
 mod linking;
@@ -52,6 +53,7 @@ mod turns;
 mod wasi;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
@@ -73,9 +75,10 @@ pub use refusal::{CompileLimit, LimitName, LoadError, Refusal, Stage};
 pub use report::{Allowed, NeedsTold, Report};
 pub use settings::{OpenError, Settings};
 
-use artifacts::{Artifacts, MadeAnew};
+use artifacts::Artifacts;
 use compiling::Compiler;
 use engine::Tiers;
+use findings::Findings;
 use inspect::Known;
 use loaded::Loaded;
 use schema::{Question, Verdict};
@@ -93,7 +96,7 @@ struct Room {
     artifacts: Arc<Artifacts>,
     compiler: Compiler,
     loaded: Arc<Loaded>,
-    made_anew: MadeAnew,
+    findings: Findings,
     /// Artifacts that are read at once: no more than there can be calls, however many components are waited for.
     reads: Semaphore,
 }
@@ -151,7 +154,7 @@ impl Plugins {
             tiers,
             ticker,
             artifacts: Arc::new(artifacts),
-            made_anew: MadeAnew::default(),
+            findings: Findings::default(),
             reads: Semaphore::new(reads_at_once as usize),
         })))
     }
@@ -188,9 +191,12 @@ impl Plugins {
                 let is_foreign = match inspect::from_disk(room, digest).await {
                     Ok(Some(component)) => return Ok(component),
                     Ok(None) => false,
-                    Err(refusal) if refusal.is_passing() || room.made_anew.has(&digest) => return Err(refused(refusal)),
+                    Err(refusal) if refusal.is_passing() || room.findings.was_made_in_vain(&digest) => return Err(refused(refusal)),
                     Err(_) => true,
                 };
+                if let Some(refusal) = room.findings.refusal(&digest, Instant::now()) {
+                    return Err(LoadError::Refused(refusal));
+                }
                 let turn = room.compiler.turn(organization, Lane::Load).await.map_err(refused)?;
                 // Another organization that has the same bytes may have had its turn before.
                 if let Some(component) = room.loaded.get(&digest) {
@@ -202,13 +208,17 @@ impl Plugins {
                 }
                 // Not before: components are large, and many may wait.
                 let bytes = ahead::fetched(digest, fetch).await?;
-                let compiled = room.compiler.compile(&turn, digest, bytes, &room.artifacts).await;
-                compiled.map_err(refused)?;
-                if is_foreign {
-                    room.made_anew.add(digest);
+                if let Err(refusal) = room.compiler.compile(&turn, digest, bytes, &room.artifacts).await {
+                    let refusal = Arc::new(refusal);
+                    room.findings.refused(digest, &refusal, Instant::now());
+                    return Err(LoadError::Refused(refusal));
                 }
-                let component = inspect::from_disk(room, digest).await.map_err(refused)?;
-                component.ok_or_else(|| refused(compiling::host(std::io::Error::other("the artifact is gone"))))
+                let made = inspect::from_disk(room, digest).await;
+                if made.as_ref().is_err_and(|refusal| !refusal.is_passing()) {
+                    room.findings.made_in_vain(digest);
+                }
+                made.map_err(refused)?
+                    .ok_or_else(|| refused(compiling::host(std::io::Error::other("the artifact is gone"))))
             })
             .await
     }

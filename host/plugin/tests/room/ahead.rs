@@ -231,8 +231,13 @@ async fn what_can_not_be_compiled_is_told() {
         panic!("{compiled:?}")
     };
     assert!(matches!(*refusal, Refusal::CompileFailed { .. }), "{refusal}");
-    let compiled = house.plugins.compile_ahead(Digest::of(&bytes), nothing_to_fetch).await;
+    let compiled = house.plugins.compile_ahead(Digest::of(b"another"), nothing_to_fetch).await;
     assert!(matches!(compiled, Err(LoadError::Fetch(_))), "{compiled:?}");
+    // Neither it nor an event that needs it has it compiled again.
+    let compiled = house.plugins.compile_ahead(Digest::of(&bytes), nothing_to_fetch).await;
+    assert!(matches!(compiled, Err(LoadError::Refused(_))), "{compiled:?}");
+    let loaded = house.plugins.load(None, Digest::of(&bytes), nothing_to_fetch).await;
+    assert!(matches!(loaded, Err(LoadError::Refused(_))), "{loaded:?}");
 }
 
 #[tokio::test]
