@@ -92,12 +92,15 @@ impl Artifacts {
         let (Some(mut file), Some(digest_file)) = (open(&path)?, open(&digest_path)?) else {
             return Ok(None);
         };
-        let (found, bytes) = digest_of(&mut file)?;
-        if digest_in(digest_file) != Some(found) {
-            tracing::warn!(component = %component, "a compiled artifact is damaged and will be compiled again");
-            return Ok(None);
+        match digest_of(&mut file) {
+            Ok((found, bytes)) if digest_in(digest_file) == Some(found) => return Ok(Some(Verified { file, path, bytes })),
+            Ok(_) => tracing::warn!(component = %component, "a compiled artifact is damaged and will be compiled again"),
+            // What lies on a bad block is not read again by waiting: it is written anew, elsewhere.
+            Err(error) => {
+                tracing::warn!(component = %component, %error, "a compiled artifact can not be read and will be compiled again");
+            }
         }
-        Ok(Some(Verified { file, path, bytes }))
+        Ok(None)
     }
 
     /// A file to write an artifact into, which nobody finds before it is kept.

@@ -70,6 +70,12 @@ fn a_damaged_artifact_is_not_found() {
     check("a flipped bit of the digest", &|path| flip(&digest_path(path)));
     check("cut short", &|path| fs::write(path, b"cod").expect("written"));
     check("empty", &|path| fs::write(path, b"").expect("written"));
+    #[cfg(target_os = "linux")]
+    check("unreadable", &|path| {
+        fs::remove_file(path).expect("there");
+        // Nothing is mapped at the address 0, so reading there is an EIO, as on a bad block.
+        std::os::unix::fs::symlink("/proc/self/mem", path).expect("linked");
+    });
     check("no digest", &|path| fs::remove_file(digest_path(path)).expect("there"));
     check("an empty digest", &|path| fs::write(digest_path(path), b"").expect("written"));
 }
