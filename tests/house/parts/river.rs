@@ -83,7 +83,7 @@ pub async fn open_room(folder: &Path, clock: &HandClock, limits: Limits, mut roo
     .await
     .expect("the river starts");
     river
-        .ensure_built_in("passthrough".parse().expect("a name"), Bytes::from_static(PASSTHROUGH))
+        .ensure_built_in([("passthrough".parse().expect("a name"), Bytes::from_static(PASSTHROUGH))])
         .await
         .expect("the passthrough is a plugin");
     river

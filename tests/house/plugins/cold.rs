@@ -13,7 +13,7 @@ use super::label;
 use crate::parts::clock::HandClock;
 use crate::parts::components::wat;
 use crate::parts::gate::Gate;
-use crate::parts::receiver::Receiver;
+use crate::parts::receiver::{PATIENCE, Receiver};
 use crate::parts::river::{close, draft, limits, open, open_room, organization, post};
 
 const EVENT: &str = r#"{"event": "document_text", "data": {"id": "d"}}"#;
@@ -79,5 +79,47 @@ async fn whoever_waits_for_the_compiler_keeps_no_others_from_their_calls() {
     for name in ["cold-1", "cold-2", "cold-3", "warm"] {
         assert_eq!(received.iter().filter(|received| label(received) == name).count(), 3, "{name}");
     }
+    close(river).await;
+}
+
+/// The version of before serves until the new one is ready: a start with a new binary is not to stand still behind what tenants have compiled.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_built_in_plugin_is_waited_for_only_where_there_is_none() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    let gate = Gate::new(folder.path());
+    let room = Settings::new(folder.path().join("artifacts"), gate.compiler("new-"));
+    let river = open_room(folder.path(), &clock, limits(), room).await;
+    let ensure = async |label| {
+        let built_in = [("mine".parse().expect("a name"), wat("label", label))];
+        let ensured = tokio::time::timeout(PATIENCE, river.ensure_built_in(built_in)).await;
+        ensured.expect("it waits for nothing").expect("it is a plugin");
+    };
+    let is_active = async |version| {
+        let plugin = river.store().plugin(None, "mine".parse().expect("a name")).await.expect("it reads");
+        plugin.is_some_and(|plugin| plugin.active == Some(version))
+    };
+    ensure("old").await;
+    assert!(is_active(1).await);
+    let owner = organization(&river, "contractfit1").await;
+    let mut draft = draft(&["document_text"], &receiver.url("/"));
+    draft.plugin = Some(("mine".parse().expect("a name"), None));
+    river.create_integration(owner, draft).await.expect("made");
+
+    ensure("new-1").await;
+    let waits = gate.reached().await;
+    post(&river, owner, EVENT).await;
+    assert_eq!(label(&receiver.wait_for(1).await[0]), "old");
+    let _open = gate.open();
+    drop(waits);
+    let watch = async {
+        // What is waited for is a row; nothing tells of it but the row itself.
+        while !is_active(2).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, watch).await.expect("it is brought");
+    post(&river, owner, EVENT).await;
+    assert_eq!(label(&receiver.wait_for(2).await[1]), "new-1");
     close(river).await;
 }
