@@ -11,7 +11,7 @@ use hookmill_plugin_room::Settings;
 
 use super::label;
 use crate::parts::clock::HandClock;
-use crate::parts::components::wat;
+use crate::parts::components::{PASSTHROUGH, wat};
 use crate::parts::gate::Gate;
 use crate::parts::receiver::{PATIENCE, Receiver};
 use crate::parts::river::{close, draft, limits, open, open_room, organization, post};
@@ -121,5 +121,32 @@ async fn a_new_built_in_plugin_is_waited_for_only_where_there_is_none() {
     tokio::time::timeout(PATIENCE, watch).await.expect("it is brought");
     post(&river, owner, EVENT).await;
     assert_eq!(label(&receiver.wait_for(2).await[1]), "new-1");
+    close(river).await;
+}
+
+/// All wait for the host's own plugins: so these are compiled beside what an organization has compiled, and not behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_the_hosts_own_is_compiled_in_the_hosts_turn() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    let river = open(folder.path(), &clock, limits()).await;
+    let owner = tenant(&river, "cold-1", &receiver).await;
+    let default = draft(&["document_text"], &receiver.url("/default"));
+    river.create_integration(owner, default).await.expect("made");
+    close(river).await;
+    remove_compiled(folder.path(), &wat("label", "cold-1"));
+    remove_compiled(folder.path(), &Bytes::from_static(PASSTHROUGH));
+    let gate = Gate::new(folder.path());
+    let room = Settings {
+        compiles_at_once: 2,
+        ..Settings::new(folder.path().join("artifacts"), gate.compiler("cold-"))
+    };
+    let river = open_room(folder.path(), &clock, limits(), room).await;
+    post(&river, owner, EVENT).await;
+    let waits = gate.reached().await;
+    assert_eq!(receiver.wait_for(1).await[0].path, "/default");
+    let _open = gate.open();
+    drop(waits);
+    assert_eq!(label(&receiver.wait_for(2).await[1]), "cold-1");
     close(river).await;
 }

@@ -14,7 +14,7 @@ use hookmill_domain::outcome::Outcome;
 use hookmill_plugin_room::{Ahead, LoadError, Plugins, Precompiler, Refusal, Settings, Swept};
 use tempfile::TempDir;
 
-use crate::guests::{Guest, SKIP};
+use crate::guests::{Guest, SKIP, slow_guest};
 use crate::{House, an_event, child, open};
 
 /// How long anything may take here, unless it has gone wrong.
@@ -24,13 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn guest(number: u32) -> Bytes {
     let transform = format!("(drop (i32.const {number})) {SKIP}");
     Guest::of(&transform).build().into()
-}
-
-/// A guest that takes seconds to compile.
-fn slow_guest() -> Bytes {
-    let line = "(local.set $x (i32.add (i32.mul (local.get $x) (i32.const 31)) (i32.load (local.get $x))))";
-    let items = format!("(func (param $x i32) (result i32) {} (local.get $x))", line.repeat(20_000));
-    Guest::defining(&items).build().into()
 }
 
 async fn nothing_to_fetch() -> io::Result<Bytes> {
