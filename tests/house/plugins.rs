@@ -4,6 +4,7 @@
 mod answers;
 mod backtests;
 mod builtin;
+mod cold;
 mod compiled;
 mod deletions;
 mod integrations;

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::{Facts, OrganizationKey, PluginOwner};
 use hookmill_domain::names::{OrganizationName, TargetName};
 use hookmill_domain::outcome::{CallFacts, Fault, Outcome, ParkCode};
@@ -47,31 +46,43 @@ pub(crate) fn came_of(answer: Result<Outcome, Fault>, facts: &Facts) -> Came {
     }
 }
 
-/// The component of an organization's integration, which may be called: at once, or read, and compiled where that is needed, in the turn
-/// of its plugin's owner. All wait for what is the host's own, so it is not to wait behind what one of them has compiled.
+/// The component of an organization's integration, which may be called: at once, or loaded.
 pub(crate) async fn component(inner: &Arc<Inner>, organization: OrganizationKey, pinned: &Pinned) -> Result<Component, Fault> {
-    if let Some(component) = inner.plugins.loaded(&pinned.digest) {
-        return Ok(component);
+    match inner.plugins.loaded(&pinned.digest) {
+        Some(component) => Ok(component),
+        None => load(inner, organization, pinned).await.map_err(|failure| failure.fault),
     }
+}
+
+/// Why there is no component.
+pub(crate) struct NotLoaded {
+    pub(crate) fault: Fault,
+    /// Trying again may help.
+    pub(crate) is_passing: bool,
+}
+
+/// Loads the component of an organization's integration. It is compiled, where that is needed, in the turn of its plugin's owner: all wait
+/// for what is the host's own, so it is not to wait behind what one of them has compiled.
+pub(crate) async fn load(inner: &Arc<Inner>, organization: OrganizationKey, pinned: &Pinned) -> Result<Component, NotLoaded> {
+    let digest = pinned.digest;
     let owner = match pinned.facts.plugin.owner {
         PluginOwner::Host => None,
         PluginOwner::Organization => Some(organization),
     };
-    load(inner, owner, pinned.digest).await
-}
-
-async fn load(inner: &Arc<Inner>, owner: Option<OrganizationKey>, digest: Digest) -> Result<Component, Fault> {
     let (plugins, store) = (inner.plugins.clone(), inner.store.clone());
     let fetch = move || compiled::fetch(store, digest);
     // Reading and compiling want the other runtime: this thread's knows neither files nor processes.
     let loaded = inner.runtime.spawn(async move { plugins.load(owner, digest, fetch).await }).await;
-    let failure = match loaded {
+    let (failure, is_passing) = match loaded {
         Ok(Ok(component)) => return Ok(component),
-        Ok(Err(failure)) => chain(&failure),
-        Err(_) => "the host is ending".to_owned(),
+        Ok(Err(failure)) => (chain(&failure), failure.is_passing()),
+        Err(_) => ("the host is ending".to_owned(), true),
     };
     error!(component = %digest, error = failure, "a component can not be loaded");
-    Err(Fault::new(ParkCode::Unavailable, failure))
+    Err(NotLoaded {
+        fault: Fault::new(ParkCode::Unavailable, failure),
+        is_passing,
+    })
 }
 
 /// An error with its causes, in one line.

@@ -174,9 +174,13 @@ async fn look(inner: &Arc<Inner>, work: &mut Work) -> Result<bool, StoreError> {
     Ok(last.is_some() || !work.leaving.is_empty())
 }
 
-/// What was compiled goes first: a start that finds bytes which are still to be removed removes it, too.
+/// What was compiled goes first: a start that finds bytes which are still to be removed removes it, too. Nothing goes of bytes that have been
+/// uploaded again meanwhile.
 async fn remove(inner: &Arc<Inner>, digest: Digest, work: &mut Work) -> Result<bool, StoreError> {
     if !work.forgotten {
+        if inner.store.not_stored(vec![digest]).await?.is_empty() {
+            return Ok(false);
+        }
         if let Err(failure) = inner.plugins.forget(digest).await {
             warn!(component = %digest, error = %failure, "what was compiled of a component could not be removed; a later sweep does it");
         }

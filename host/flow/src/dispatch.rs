@@ -13,9 +13,10 @@ use hookmill_plugin_room::{Called, give_way};
 use hookmill_store::{DeliveryRef, Record, RunEnd, RunFacts, run_source};
 use tracing::error;
 
-use crate::calls::{Came, Subject, call, came_of, component};
+use crate::calls::{Came, Subject, call, came_of};
+use crate::cold;
 use crate::guard::EndOnPanic;
-use crate::lanes::{After, Run, Sending, Stage, Yard, held};
+use crate::lanes::{After, Cold, Run, Sending, Stage, Yard, held};
 use crate::river::Inner;
 use crate::slices::Slices;
 
@@ -116,18 +117,24 @@ enum What {
     Expired,
     /// The host could not do its part, and tries once more.
     Again,
+    /// Its component is not loaded: it waits for that, and holds no call meanwhile.
+    Cold,
 }
 
 /// One run: its plugin is called.
-async fn process(inner: &Arc<Inner>, run: Run) -> End {
+async fn process(inner: &Arc<Inner>, mut run: Run) -> End {
     let age_max = inner.limits.delivery.age_ms_max;
     let end = |run, call, what| End { run, call, what };
     if inner.clock.now().since_millis(run.event.key.time()) > age_max {
         return end(run, CallFacts::default(), What::Expired);
     }
-    let component = match component(inner, run.event.organization, &run.pinned).await {
-        Ok(component) => component,
-        Err(fault) => return unavailable(inner, run, fault).await,
+    let component = match run.loaded.take().map(|loaded| *loaded) {
+        None => match inner.plugins.loaded(&run.pinned.digest) {
+            Some(component) => component,
+            None => return end(run, CallFacts::default(), What::Cold),
+        },
+        Some(Ok(component)) => component,
+        Some(Err(fault)) => return end(run, CallFacts::default(), What::Came(Came::Parked(fault))),
     };
     let subject = Subject {
         event: &run.event,
@@ -158,7 +165,7 @@ async fn unavailable(inner: &Arc<Inner>, run: Run, fault: Fault) -> End {
 }
 
 /// How long the host waits before it tries its part again.
-const AGAIN_AFTER_MS: u64 = 500;
+pub(crate) const AGAIN_AFTER_MS: u64 = 500;
 
 /// Requests go on to wait for their targets; what ended without any is recorded. And the next runs are taken, at most `max`.
 fn hand_on(inner: &Arc<Inner>, thread: usize, ended: &mut Vec<End>, max: usize, has_calls: bool, runs: &mut Vec<Run>) {
@@ -174,12 +181,15 @@ fn hand_on(inner: &Arc<Inner>, thread: usize, ended: &mut Vec<End>, max: usize, 
             (end, sendings)
         })
         .collect();
-    let mut spent = Vec::with_capacity(prepared.len());
+    let (mut spent, mut cold) = (Vec::with_capacity(prepared.len()), Vec::new());
     inner.lanes.next_runs(thread, max, has_calls, runs, |yard, after| {
         for (end, sendings) in prepared {
-            one_ended(yard, after, end, sendings, &mut spent);
+            one_ended(yard, after, end, sendings, &mut spent, &mut cold);
         }
     });
+    for cold in cold {
+        cold::load(inner, cold);
+    }
     for run in spent.iter().filter(|spent| spent.stops).map(|spent| &spent.run) {
         error!(organization = %run.organization, integration = %run.pinned.id, plugin = %run.pinned.facts.plugin, "too many faults in a row: the plugin is not called until somebody acts");
     }
@@ -224,11 +234,12 @@ fn sendings(end: &mut End) -> Vec<Sending> {
         .collect()
 }
 
-/// Tells the yard of one end, and leaves what is to be recorded of it at once.
-fn one_ended(yard: &mut Yard, after: &mut After, end: End, sendings: Vec<Sending>, spent: &mut Vec<Spent>) {
+/// Tells the yard of one end, and leaves what is to be recorded of it at once, and what is to be loaded.
+fn one_ended(yard: &mut Yard, after: &mut After, end: End, sendings: Vec<Sending>, spent: &mut Vec<Spent>, cold: &mut Vec<Cold>) {
     let End { run, call, what } = end;
     let came = match what {
         What::Again => return yard.call_again(run, after),
+        What::Cold => return cold.extend(yard.call_waits(run, after)),
         What::Expired => None,
         What::Came(came) => Some(came),
     };

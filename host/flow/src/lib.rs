@@ -23,6 +23,7 @@ mod caches;
 mod calls;
 mod changes;
 mod chores;
+mod cold;
 mod compiled;
 mod deletion;
 mod deliver;

@@ -102,6 +102,7 @@ async fn queue(inner: &Arc<Inner>, integration: IntegrationKey, max: WindowMax) 
                 salt,
                 recorded,
                 second_try: false,
+                loaded: None,
             }),
             None => {
                 error!(integration = integration.0, event = %event.id(), "a run is queued for an integration that its revision does not have")

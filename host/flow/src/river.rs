@@ -268,6 +268,14 @@ impl River {
 }
 
 impl Inner {
+    /// Starts a task that ends by itself when the river stops.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended are let go of here.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(task, &self.runtime);
+    }
+
     /// What a start finds: runs that only a memory knew, and the heads of all lanes.
     async fn find_open_work(&self) -> Result<(), StoreError> {
         let found = self.store.recover().await?;

@@ -10,6 +10,7 @@ use hookmill_store::{Activate, NewVersion, PluginVersion, PluginsMax, StoreError
 use tracing::warn;
 
 use crate::activation::{Fit, Judging, Unfit};
+use crate::calls::chain;
 use crate::changes::{ChangeError, TRIES_MAX};
 use crate::chores::Chore;
 use crate::river::River;
@@ -169,12 +170,49 @@ impl River {
         }
     }
 
-    /// Makes a built-in component known as a plugin of the host. One that is known stays as it is, active or not, and one that was deleted
-    /// stays deleted: an operator may have activated another.
-    pub async fn ensure_built_in(&self, name: PluginName, bytes: Bytes) -> Result<(), ChangeError> {
-        if self.inner.store.had_plugin_digest(None, name.clone(), Digest::of(&bytes)).await? {
-            return Ok(());
+    /// Makes built-in components known as plugins of the host. One that is known stays as it is, active or not, and one that was deleted
+    /// stays deleted: an operator may have activated another. A new one is waited for where its plugin has no active version; else that one
+    /// serves until the new one is ready, which no start waits for.
+    pub async fn ensure_built_in(&self, components: impl IntoIterator<Item = (PluginName, Bytes)>) -> Result<(), ChangeError> {
+        let store = &self.inner.store;
+        let mut later = Vec::new();
+        for (name, bytes) in components {
+            if store.had_plugin_digest(None, name.clone(), Digest::of(&bytes)).await? {
+                continue;
+            }
+            let is_served = store
+                .plugin(None, name.clone())
+                .await?
+                .is_some_and(|plugin| plugin.active.is_some());
+            match is_served {
+                true => later.push((name, bytes)),
+                false => self.bring_built_in(name, bytes).await?,
+            }
         }
+        if !later.is_empty() {
+            let river = self.clone();
+            self.inner.spawn(async move {
+                let mut stop = river.inner.stop.subscribe();
+                tokio::select! {
+                    () = river.bring_all_built_in(later) => {}
+                    // A sender that is gone means the end as well.
+                    _ = stop.wait_for(|stop| *stop) => {}
+                }
+            });
+        }
+        Ok(())
+    }
+
+    async fn bring_all_built_in(&self, components: Vec<(PluginName, Bytes)>) {
+        for (name, bytes) in components {
+            if let Err(failure) = self.bring_built_in(name.clone(), bytes).await {
+                let error = chain(&failure);
+                warn!(plugin = %name, error, "a built-in plugin's new version can not be made ready; the next start tries it again");
+            }
+        }
+    }
+
+    async fn bring_built_in(&self, name: PluginName, bytes: Bytes) -> Result<(), ChangeError> {
         let upload = self.upload(Component::new(None, name.clone(), bytes, true), true).await?;
         if let Some(unfit) = upload.not_activated {
             warn!(plugin = %name, version = upload.version.version, reason = unfit.message, "a built-in plugin's new version stays inactive");

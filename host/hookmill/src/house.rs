@@ -95,13 +95,14 @@ impl House {
             plugin_threads: threads,
         })
         .await?;
-        for (name, bytes) in BUILT_IN {
+        let built_in = BUILT_IN.map(|(name, bytes)| {
             let name = name.parse().expect("built-in plugins have names");
-            river
-                .ensure_built_in(name, bytes::Bytes::from_static(bytes))
-                .await
-                .context("a built-in plugin can not be made ready")?;
-        }
+            (name, bytes::Bytes::from_static(bytes))
+        });
+        river
+            .ensure_built_in(built_in)
+            .await
+            .context("a built-in plugin can not be made ready")?;
         let operator_key_file = operator_key_file(&river, &config.data, operator_key, &clock).await?;
 
         let (stop, stopped) = watch::channel(false);

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
@@ -27,7 +28,7 @@ pub enum Ahead {
     },
     /// It was given up for a component that somebody waits for: try again.
     GaveWay,
-    /// The folder of artifacts is full, and none goes for what nobody waits for.
+    /// The folder of artifacts is full, and none of this engine's goes for what nobody waits for.
     NoRoom,
 }
 
@@ -39,14 +40,27 @@ impl Plugins {
     }
 
     /// Compiles a component for which there is no sound artifact, when no upload and no call needs the compiler, and does not load it.
+    /// Where the folder is full, what other engines have compiled goes for it.
     pub async fn compile_ahead<F, Fut, E>(&self, digest: Digest, fetch: F) -> Result<Ahead, LoadError>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Bytes, E>>,
         E: std::error::Error + Send + Sync + 'static,
     {
-        let Room { artifacts, compiler, .. } = &*self.0;
-        ahead(artifacts, compiler, digest, fetch).await
+        let Room {
+            artifacts,
+            compiler,
+            findings,
+            ..
+        } = &*self.0;
+        if let Some(refusal) = findings.refusal(&digest, Instant::now()) {
+            return Err(LoadError::Refused(refusal));
+        }
+        let done = ahead(artifacts, Artifacts::is_full_of_own, compiler, digest, fetch).await;
+        if let Err(LoadError::Refused(refusal)) = &done {
+            findings.refused(digest, refusal, Instant::now());
+        }
+        done
     }
 
     /// Drops a component that nothing can call any more, and removes what any engine has compiled of it. A call of it that is under way
@@ -102,11 +116,17 @@ impl Precompiler {
         Fut: Future<Output = Result<Bytes, E>>,
         E: std::error::Error + Send + Sync + 'static,
     {
-        ahead(&self.artifacts, &self.compiler, digest, fetch).await
+        ahead(&self.artifacts, Artifacts::is_full, &self.compiler, digest, fetch).await
     }
 }
 
-async fn ahead<F, Fut, E>(artifacts: &Arc<Artifacts>, compiler: &Compiler, digest: Digest, fetch: F) -> Result<Ahead, LoadError>
+async fn ahead<F, Fut, E>(
+    artifacts: &Arc<Artifacts>,
+    is_full: fn(&Artifacts) -> io::Result<bool>,
+    compiler: &Compiler,
+    digest: Digest,
+    fetch: F,
+) -> Result<Ahead, LoadError>
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<Bytes, E>>,
@@ -116,14 +136,12 @@ where
     let work = async {
         // In its turn and not before: what was waited for may have compiled it.
         let of_folder = Arc::clone(artifacts);
-        let (is_there, is_full) = blocking(move || Ok((of_folder.has(&digest)?, of_folder.is_full()?)))
-            .await
-            .map_err(|error| refused(host(error)))?;
-        if is_there {
-            return Ok(Ahead::WasThere);
-        }
-        if is_full {
-            return Ok(Ahead::NoRoom);
+        let look = move || match of_folder.has(&digest)? {
+            true => Ok(Some(Ahead::WasThere)),
+            false => Ok(is_full(&of_folder)?.then_some(Ahead::NoRoom)),
+        };
+        if let Some(done) = blocking(look).await.map_err(|error| refused(host(error)))? {
+            return Ok(done);
         }
         let bytes = fetched(digest, fetch).await?;
         let artifact_bytes = compiler.compile_ahead(digest, bytes, artifacts).await.map_err(refused)?;

@@ -132,6 +132,10 @@ fn limit(limits: &ChildLimits) -> io::Result<()> {
         current: Some(max),
         maximum: Some(max),
     };
+    // It stands in no terminal's process group, so what ends its host at once would leave it behind. (The kernel looks at the thread that
+    // started it, which is one of the runtime's own and lives as long as that.)
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     setrlimit(Resource::Cpu, cpu)?;
     setrlimit(Resource::As, at_most(limits.memory_bytes))?;
     setrlimit(Resource::Fsize, at_most(0))?;

@@ -1,7 +1,7 @@
 //! Who may have a child process, when, and what is made of what comes out of it.
 //!
 //! At most half of the cores compile at a time, or the one that there is, and one component of an organization's. Uploads and loads, which a
-//! waiting event needs, wait in a short queue each, and are served in turns; in each, so are organizations. What is compiled ahead, for
+//! waiting event needs, wait in a queue each, and are served in turns; in each, so are organizations. What is compiled ahead, for
 //! nobody yet, begins where no upload and no load could, and gives its turn up when one of them could have it. Judging a configuration
 //! takes milliseconds and does not wait for compiling. A child is killed when whoever waits for it stops waiting.
 
@@ -28,9 +28,9 @@ use crate::turns::{Lane, Party, Turn, Turns};
 const ARTIFACT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Clients that wait for their turn, with uploads or with configurations to judge; an upload is in memory while it waits.
 const WAITING_MAX: usize = 16;
-/// Loads that wait, for each call that can be under way. One call waits for one load at most, so they never are so many; if they were, they
-/// would be told to come again.
-const LOADS_WAITING_OF_CALL: usize = 2;
+/// Loads that wait for their turn, a few of each organization. One that waits takes some hundred bytes, since a component is read in its
+/// turn; if there were more of them, they would be told to come again.
+const LOADS_WAITING_MAX: usize = 16 * 1024;
 /// How many times its CPU time a component gets that is compiled with the counting of fuel in it: there is more to compile, and what a host
 /// takes can be counted.
 const CPU_FACTOR_FUEL: u64 = 2;
@@ -92,7 +92,7 @@ impl Compiler {
                 input_bytes_max: limits.component_bytes_max,
                 niceness: NICENESS,
             },
-            compiles: Turns::new(at_once, WAITING_MAX, LOADS_WAITING_OF_CALL * settings.calls_at_once() as usize),
+            compiles: Turns::new(at_once, WAITING_MAX, LOADS_WAITING_MAX),
             judges: Queue::new(cores),
         }
     }

@@ -117,11 +117,18 @@ pub(crate) async fn inspect(room: &Arc<Room>, party: Party, bytes: Bytes, known:
         }
     };
     let mut tried = try_out().await;
-    // What was there may be another compiler's, or too much for this host: its own tells.
-    if compile_ms.is_none() && tried.as_ref().is_err_and(|refusal| !refusal.is_passing()) {
+    let is_to_be_made_again = match &tried {
+        Ok(Some(_)) => false,
+        // The same bytes have just been removed, or refused, for somebody else.
+        Ok(None) => true,
+        // What was there may be another compiler's, or too much for this host: its own tells.
+        Err(refusal) => compile_ms.is_none() && !refusal.is_passing(),
+    };
+    if is_to_be_made_again {
         compile_ms = Some(compile().await?);
         tried = try_out().await;
     }
+    let tried = tried.and_then(|tried| tried.ok_or_else(|| host(io::Error::other("the artifact is gone"))));
     let tried = tried.map_err(|refusal| refusal.of_contract(prescan.contract));
     drop(turn);
     // Others may have come to need it: it goes for what is wrong with it alone.
@@ -132,6 +139,7 @@ pub(crate) async fn inspect(room: &Arc<Room>, party: Party, bytes: Bytes, known:
     let (component, schema, memory_bytes) = tried?;
     let needs = needs(room, component.ready(), memory_bytes);
     let artifact_bytes = component.ready().artifact_bytes;
+    room.findings.forget(&digest);
     room.loaded.insert(component);
     Ok(Inspection {
         digest,
@@ -161,11 +169,12 @@ fn needs(room: &Room, ready: &Ready, memory_bytes: u64) -> Needs {
     }
 }
 
-/// Makes the artifact that is on disk ready, instantiates it, and asks it for its schema. Answers also the memory of a fresh instance.
-async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<String>, u64), Refusal> {
-    let component = from_disk(room, digest)
-        .await?
-        .ok_or_else(|| host(io::Error::other("the artifact is gone")))?;
+/// Makes the artifact that is on disk ready, instantiates it, and asks it for its schema. Answers also the memory of a fresh instance. `None`:
+/// there is no artifact.
+async fn try_out(room: &Room, digest: Digest) -> Result<Option<(Component, Option<String>, u64)>, Refusal> {
+    let Some(component) = from_disk(room, digest).await? else {
+        return Ok(None);
+    };
     let ready = component.ready();
     // The thread stands back, and on a busy host it may wait long for its processor: that is no fault of the guest's.
     let limits = PluginLimits {
@@ -187,7 +196,7 @@ async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<Strin
     })?
     .map_err(|error| wrong_shape("transform", &error))?;
     let Some(schema) = Schema::of(ready.pre.component()) else {
-        return Ok((component, None, facts.memory_bytes));
+        return Ok(Some((component, None, facts.memory_bytes)));
     };
     let (schema, _) = in_fresh_instance(ready, &setting, async |store, instance| match schema.function(store, &instance) {
         Ok(schema) => schema.call_async(store, ()).await.map(|(schema,)| Ok(schema)),
@@ -202,13 +211,14 @@ async fn try_out(room: &Room, digest: Digest) -> Result<(Component, Option<Strin
         .map_err(|error| wrong_shape("schema", &error))?;
     let question = Question { schema, config: None };
     match room.compiler.judge(&question).await.map_err(too_complex)? {
-        Verdict::Valid => Ok((component, Some(question.schema), facts.memory_bytes)),
+        Verdict::Valid => Ok(Some((component, Some(question.schema), facts.memory_bytes))),
         Verdict::BadSchema { message } | Verdict::BadConfig { message, .. } => Err(Refusal::BadSchema { message }),
     }
 }
 
 /// Makes a component ready from its artifact, if there is one.
 pub(crate) async fn from_disk(room: &Room, digest: Digest) -> Result<Option<Component>, Refusal> {
+    let _read = room.reads.acquire().await.expect("nobody closes it");
     let artifacts = Arc::clone(&room.artifacts);
     let tiers = room.tiers.clone();
     blocking(move || {

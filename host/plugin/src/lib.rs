@@ -30,6 +30,7 @@ mod compiling;
 mod contract;
 mod engine;
 mod fault;
+mod findings;
 mod fuel;
 mod inspect;
 mod linking;
@@ -52,11 +53,13 @@ mod turns;
 mod wasi;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::limits::PluginLimits;
+use tokio::sync::Semaphore;
 
 pub use ahead::{Ahead, Precompiler};
 pub use artifacts::Swept;
@@ -72,9 +75,10 @@ pub use refusal::{CompileLimit, LimitName, LoadError, Refusal, Stage};
 pub use report::{Allowed, NeedsTold, Report};
 pub use settings::{OpenError, Settings};
 
-use artifacts::{Artifacts, MadeAnew};
+use artifacts::Artifacts;
 use compiling::Compiler;
 use engine::Tiers;
+use findings::Findings;
 use inspect::Known;
 use loaded::Loaded;
 use schema::{Question, Verdict};
@@ -92,7 +96,9 @@ struct Room {
     artifacts: Arc<Artifacts>,
     compiler: Compiler,
     loaded: Arc<Loaded>,
-    made_anew: MadeAnew,
+    findings: Findings,
+    /// Artifacts that are read at once: no more than there can be calls, however many components are waited for.
+    reads: Semaphore,
 }
 
 /// A configuration that its plugin's schema does not allow.
@@ -139,6 +145,7 @@ impl Plugins {
         )
         .map_err(|source| settings.no_artifacts(source))?;
         let tiers = Tiers::open(&settings.limits, settings.calls_at_once(), settings.hot_slots).map_err(OpenError::engine)?;
+        let reads_at_once = settings.calls_at_once();
         let ticker = Ticker::start(&[&tiers.small.engine, &tiers.large.engine]).map_err(OpenError::Thread)?;
         Ok(Plugins(Arc::new(Room {
             compiler: Compiler::new(&settings),
@@ -147,7 +154,8 @@ impl Plugins {
             tiers,
             ticker,
             artifacts: Arc::new(artifacts),
-            made_anew: MadeAnew::default(),
+            findings: Findings::default(),
+            reads: Semaphore::new(reads_at_once as usize),
         })))
     }
 
@@ -168,7 +176,7 @@ impl Plugins {
 
     /// A component, loaded from its artifact if it is not; if there is no sound artifact for this engine, `fetch` is asked for the
     /// component's bytes and they are compiled, when it is that organization's turn. However many ask for the same component at once, it is
-    /// loaded once. `None` as the organization: the host.
+    /// loaded once for each organization at most. `None` as the organization: the host.
     pub async fn load<F, Fut, E>(&self, organization: Option<OrganizationKey>, digest: Digest, fetch: F) -> Result<Component, LoadError>
     where
         F: FnOnce() -> Fut,
@@ -178,28 +186,39 @@ impl Plugins {
         let room = &self.0;
         let refused = |refusal: Refusal| LoadError::Refused(Arc::new(refusal));
         room.loaded
-            .get_or_load(digest, async || {
+            .get_or_load(organization, digest, async || {
                 // The bytes are those that were kept, and no engine takes them: they may be another compiler's.
                 let is_foreign = match inspect::from_disk(room, digest).await {
                     Ok(Some(component)) => return Ok(component),
                     Ok(None) => false,
-                    Err(refusal) if refusal.is_passing() || room.made_anew.has(&digest) => return Err(refused(refusal)),
+                    Err(refusal) if refusal.is_passing() || room.findings.was_made_in_vain(&digest) => return Err(refused(refusal)),
                     Err(_) => true,
                 };
+                if let Some(refusal) = room.findings.refusal(&digest, Instant::now()) {
+                    return Err(LoadError::Refused(refusal));
+                }
                 let turn = room.compiler.turn(organization, Lane::Load).await.map_err(refused)?;
+                // Another organization that has the same bytes may have had its turn before.
+                if let Some(component) = room.loaded.get(&digest) {
+                    return Ok(component);
+                }
                 // An upload of the same bytes may have compiled them meanwhile, or somebody ahead of need.
                 if !is_foreign && let Some(component) = inspect::from_disk(room, digest).await.map_err(refused)? {
                     return Ok(component);
                 }
                 // Not before: components are large, and many may wait.
                 let bytes = ahead::fetched(digest, fetch).await?;
-                let compiled = room.compiler.compile(&turn, digest, bytes, &room.artifacts).await;
-                compiled.map_err(refused)?;
-                if is_foreign {
-                    room.made_anew.add(digest);
+                if let Err(refusal) = room.compiler.compile(&turn, digest, bytes, &room.artifacts).await {
+                    let refusal = Arc::new(refusal);
+                    room.findings.refused(digest, &refusal, Instant::now());
+                    return Err(LoadError::Refused(refusal));
                 }
-                let component = inspect::from_disk(room, digest).await.map_err(refused)?;
-                component.ok_or_else(|| refused(compiling::host(std::io::Error::other("the artifact is gone"))))
+                let made = inspect::from_disk(room, digest).await;
+                if made.as_ref().is_err_and(|refusal| !refusal.is_passing()) {
+                    room.findings.made_in_vain(digest);
+                }
+                made.map_err(refused)?
+                    .ok_or_else(|| refused(compiling::host(std::io::Error::other("the artifact is gone"))))
             })
             .await
     }

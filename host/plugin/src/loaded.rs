@@ -1,4 +1,4 @@
-//! The components that are loaded: looked up on the hot path, bounded by bytes, loaded once however many ask.
+//! The components that are loaded: looked up on the hot path, bounded by bytes, loaded once however many of a party ask.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,6 +11,7 @@ use crate::contract::Transform;
 use crate::engine::Tier;
 use crate::refusal::LoadError;
 use crate::sandbox::Sandbox;
+use crate::turns::Party;
 
 /// What a loaded component holds beside its artifact's mapped bytes.
 const ANONYMOUS_BYTES: u64 = 64 * 1024;
@@ -62,7 +63,7 @@ pub(crate) struct Loaded {
     bytes_max: u64,
     /// Each loaded component keeps its artifact's file open.
     count_max: usize,
-    gates: Mutex<HashMap<Digest, Gate>>,
+    gates: Mutex<HashMap<(Party, Digest), Gate>>,
 }
 
 #[derive(Default)]
@@ -94,7 +95,8 @@ impl Entries {
     }
 }
 
-/// Where those who want the same component meet. It holds how an attempt failed, for those who waited during it.
+/// Where those of a party meet who want the same component. It holds how an attempt failed, for those who waited during it. Each party has its
+/// own: what one of them loads may have to wait for that one's turn to compile, and the same bytes may be everybody's default.
 type Gate = Arc<tokio::sync::Mutex<Option<LoadError>>>;
 
 impl Loaded {
@@ -116,15 +118,15 @@ impl Loaded {
         Some(entry.component.clone())
     }
 
-    /// The component, loaded by `load` if it is not; whoever else asks meanwhile waits for this one attempt and shares its end.
-    pub(crate) async fn get_or_load<Fut>(&self, digest: Digest, load: impl FnOnce() -> Fut) -> Result<Component, LoadError>
+    /// The component, loaded by `load` if it is not; whoever else of the party asks meanwhile waits for this one attempt and shares its end.
+    pub(crate) async fn get_or_load<Fut>(&self, party: Party, digest: Digest, load: impl FnOnce() -> Fut) -> Result<Component, LoadError>
     where
         Fut: Future<Output = Result<Component, LoadError>>,
     {
         if let Some(component) = self.get(&digest) {
             return Ok(component);
         }
-        let visit = self.visit(digest);
+        let visit = self.visit((party, digest));
         let mut failure = visit.gate().lock().await;
         if let Some(component) = self.get(&digest) {
             return Ok(component);
@@ -195,12 +197,12 @@ impl Loaded {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
-    fn visit(&self, digest: Digest) -> Visit<'_> {
+    fn visit(&self, at: (Party, Digest)) -> Visit<'_> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         Visit {
             loaded: self,
-            digest,
-            gate: Some(Arc::clone(gates.entry(digest).or_default())),
+            at,
+            gate: Some(Arc::clone(gates.entry(at).or_default())),
         }
     }
 }
@@ -209,7 +211,7 @@ impl Loaded {
 /// turn to the next.
 struct Visit<'a> {
     loaded: &'a Loaded,
-    digest: Digest,
+    at: (Party, Digest),
     gate: Option<Gate>,
 }
 
@@ -224,8 +226,8 @@ impl Drop for Visit<'_> {
         let mut gates = self.loaded.gates.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock: no other visit comes or goes between this and the count.
         self.gate = None;
-        if gates.get(&self.digest).is_some_and(|gate| Arc::strong_count(gate) == 1) {
-            gates.remove(&self.digest);
+        if gates.get(&self.at).is_some_and(|gate| Arc::strong_count(gate) == 1) {
+            gates.remove(&self.at);
         }
     }
 }

@@ -64,6 +64,8 @@ pub(crate) async fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
+        // Ctrl-C is for the host, which ends its children itself: one that a signal ends would look like a component that needs too much.
+        .process_group(0)
         .spawn()
         .map_err(host)?;
     let piped = "it was spawned with pipes";

@@ -5,6 +5,7 @@ pub mod client;
 pub mod clock;
 pub mod components;
 pub mod disk;
+pub mod gate;
 pub mod host;
 pub mod languages;
 pub mod looks;

@@ -56,6 +56,11 @@ pub async fn open(folder: &Path, clock: &HandClock, limits: Limits) -> River {
 
 /// Opens a river that has that compile its components.
 pub async fn open_with(folder: &Path, clock: &HandClock, limits: Limits, compiler: CompilerCommand) -> River {
+    open_room(folder, clock, limits, Settings::new(folder.join("artifacts"), compiler)).await
+}
+
+/// Opens a river with that room for its plugins.
+pub async fn open_room(folder: &Path, clock: &HandClock, limits: Limits, mut room: Settings) -> River {
     let settings = StoreSettings {
         folder: folder.to_owned(),
         host: 1,
@@ -63,12 +68,11 @@ pub async fn open_with(folder: &Path, clock: &HandClock, limits: Limits, compile
         keyring: None,
     };
     let store = Store::open(settings, Arc::new(clock.clone())).expect("the folder opens");
-    let mut settings = Settings::new(folder.join("artifacts"), compiler);
-    settings.limits = limits.plugin.clone();
-    settings.hot_slots = 16;
+    room.limits = limits.plugin.clone();
+    room.hot_slots = 16;
     let river = River::start(Parts {
         store,
-        plugins: Plugins::open(settings).expect("the room opens"),
+        plugins: Plugins::open(room).expect("the room opens"),
         client: Client::new(ClientConfig::new(&limits.delivery)),
         clock: Arc::new(clock.clone()),
         limits,
@@ -79,7 +83,7 @@ pub async fn open_with(folder: &Path, clock: &HandClock, limits: Limits, compile
     .await
     .expect("the river starts");
     river
-        .ensure_built_in("passthrough".parse().expect("a name"), Bytes::from_static(PASSTHROUGH))
+        .ensure_built_in([("passthrough".parse().expect("a name"), Bytes::from_static(PASSTHROUGH))])
         .await
         .expect("the passthrough is a plugin");
     river

@@ -69,6 +69,8 @@ pub(crate) struct Lane {
     pub(crate) in_memory_ring: bool,
     /// Whether it stands in its organization's ring of lanes with runs.
     pub(crate) in_ring: bool,
+    /// Its first run's component is being loaded: no run is taken before that has ended.
+    pub(crate) waits_for_component: bool,
     /// Takes are suspended for as long as somebody works on its rows.
     pub(crate) suspended: u32,
 }
@@ -192,6 +194,7 @@ impl Lane {
             waits_for_memory: false,
             in_memory_ring: false,
             in_ring: false,
+            waits_for_component: false,
             suspended: 0,
         }
     }
@@ -234,9 +237,14 @@ impl Lane {
         !self.targets.is_empty() && self.targets.values().all(Target::is_late)
     }
 
+    /// Whether it has a run that may be taken.
+    pub(crate) fn has_run(&self, waiting_max: usize) -> bool {
+        self.runs() && !self.waits_for_component && self.has_room(waiting_max)
+    }
+
     /// Whether the next run could hand its requests on: at least one of its targets has not too many that wait for their first attempt.
     /// What is under way does not count, or a target that is busy with retries would get no first attempts any more.
-    pub(crate) fn has_room(&self, waiting_max: usize) -> bool {
+    fn has_room(&self, waiting_max: usize) -> bool {
         let Some(next) = self.ready.front() else { return false };
         let full = self.targets.values().filter(|target| target.first.len() >= waiting_max).count();
         full < next.pinned.facts.targets.len().max(1)

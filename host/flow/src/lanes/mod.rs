@@ -20,7 +20,7 @@ use callers::Callers;
 pub(crate) use loads::Load;
 pub(crate) use window::Pace;
 pub(crate) use work::{Run, Sending, Stage, held, place_bytes};
-pub(crate) use yard::{After, AttemptEnded, Yard};
+pub(crate) use yard::{After, AttemptEnded, Cold, Yard};
 
 /// The yard, and rings for threads that call plugins, tasks that send, and tasks that read.
 pub(crate) struct Lanes {

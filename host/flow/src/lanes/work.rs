@@ -6,9 +6,11 @@ use hookmill_domain::digest::Digest;
 use hookmill_domain::ids::{DeliveryId, Salt};
 use hookmill_domain::key::Key;
 use hookmill_domain::names::OrganizationName;
+use hookmill_domain::outcome::Fault;
 use hookmill_domain::request::Request;
 use hookmill_domain::revision::Pinned;
 use hookmill_domain::time::Time;
+use hookmill_plugin_room::Component;
 use hookmill_store::{DeliveryRef, Event, Next, Record, RunFacts, RunRef};
 
 /// A run that waits for its plugin.
@@ -25,6 +27,8 @@ pub(crate) struct Run {
     pub(crate) recorded: Vec<u16>,
     /// Whether it was tried before and failed by a fault of the host's own.
     pub(crate) second_try: bool,
+    /// What came of loading its component, where it has waited for that.
+    pub(crate) loaded: Option<Box<Result<Component, Fault>>>,
 }
 
 /// A delivery that waits for its attempt.

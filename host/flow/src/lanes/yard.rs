@@ -1,6 +1,7 @@
 //! The state of all lanes: who has work, whose turn it is, and what is under way. A plain value: it waits for nothing, asks no clock, and
 //! each of its steps takes a bounded time.
 
+mod cold;
 mod commits;
 mod hung;
 mod places;
@@ -19,6 +20,7 @@ use hookmill_domain::limits::Limits;
 use hookmill_domain::time::Time;
 use hookmill_store::Record;
 
+pub(crate) use self::cold::Cold;
 pub(crate) use self::sendings::AttemptEnded;
 
 use super::lane::{Lane, Map};
@@ -37,6 +39,10 @@ struct Organization {
     /// Lanes with runs that may be taken.
     lanes: VecDeque<IntegrationKey>,
     in_lanes_ring: bool,
+    /// Lanes that wait until a component is loaded for them.
+    cold: VecDeque<IntegrationKey>,
+    /// Components that are loaded for its lanes just now.
+    loads: u32,
     /// Targets with deliveries that may be taken.
     targets: VecDeque<(IntegrationKey, Option<String>)>,
     /// The same for those that have hung lately.

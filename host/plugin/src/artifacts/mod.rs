@@ -14,7 +14,6 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -93,12 +92,15 @@ impl Artifacts {
         let (Some(mut file), Some(digest_file)) = (open(&path)?, open(&digest_path)?) else {
             return Ok(None);
         };
-        let (found, bytes) = digest_of(&mut file)?;
-        if digest_in(digest_file) != Some(found) {
-            tracing::warn!(component = %component, "a compiled artifact is damaged and will be compiled again");
-            return Ok(None);
+        match digest_of(&mut file) {
+            Ok((found, bytes)) if digest_in(digest_file) == Some(found) => return Ok(Some(Verified { file, path, bytes })),
+            Ok(_) => tracing::warn!(component = %component, "a compiled artifact is damaged and will be compiled again"),
+            // What lies on a bad block is not read again by waiting: it is written anew, elsewhere.
+            Err(error) => {
+                tracing::warn!(component = %component, %error, "a compiled artifact can not be read and will be compiled again");
+            }
         }
-        Ok(Some(Verified { file, path, bytes }))
+        Ok(None)
     }
 
     /// A file to write an artifact into, which nobody finds before it is kept.
@@ -147,32 +149,6 @@ impl Artifacts {
 
     fn lock_bytes(&self) -> MutexGuard<'_, Option<u64>> {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Components whose artifact was sound and was taken by no engine, and which were compiled once more for it. Of a component that needs more than
-/// this host gives, every event would have it compiled.
-#[derive(Debug, Default)]
-pub(crate) struct MadeAnew(Mutex<HashSet<Digest>>);
-
-impl MadeAnew {
-    /// So many are remembered; then all are forgotten.
-    const COUNT_MAX: usize = 1024;
-
-    pub(crate) fn has(&self, component: &Digest) -> bool {
-        self.lock().contains(component)
-    }
-
-    pub(crate) fn add(&self, component: Digest) {
-        let mut known = self.lock();
-        if known.len() >= MadeAnew::COUNT_MAX {
-            known.clear();
-        }
-        known.insert(component);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<Digest>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,7 @@
 //! - What other engines have compiled stays for [`ENGINE_KEPT`] after the engine was last used here, so that a binary that is rolled back
 //!   finds its own; then it goes as a whole. A running host says once a day that its engine is in use, by the file `<engine>.engine`.
 //! - Past the folder's bound the other engines' go first, then those unused for longest, until a tenth is free. What is loaded never goes:
-//!   it was read once, however long ago, and is in use all the time.
+//!   it was read once, however long ago, and is in use all the time. For what a host compiles ahead of need, the other engines' go alone.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
@@ -58,7 +58,7 @@ impl Artifacts {
             let age = used.get(engine).and_then(|used| now.duration_since(*used).ok());
             engine != self.compatibility && age.is_some_and(|age| age > ENGINE_KEPT)
         };
-        let (old, mut kept): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|found| is_old(&found.engine));
+        let (old, kept): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|found| is_old(&found.engine));
         let mut swept = Swept::default();
         for artifact in old {
             swept.add(artifact)?;
@@ -66,7 +66,7 @@ impl Artifacts {
         for engine in used.keys().filter(|engine| is_old(engine)) {
             remove(&self.mark_path(engine))?;
         }
-        *total = Some(self.cut(&mut kept, None, &mut swept)?);
+        *total = Some(self.cut(kept, None, &mut swept)?);
         Ok(swept)
     }
 
@@ -74,14 +74,31 @@ impl Artifacts {
     pub(crate) fn make_room(&self, made: &Digest) -> io::Result<()> {
         let mut total = self.lock_bytes();
         if total.is_none_or(|bytes| bytes > self.bytes_max) {
-            *total = Some(self.cut(&mut self.list()?, Some(made), &mut Swept::default())?);
+            *total = Some(self.cut(self.list()?, Some(made), &mut Swept::default())?);
         }
         Ok(())
     }
 
     /// Whether the folder holds as much as it may.
     pub(crate) fn is_full(&self) -> io::Result<bool> {
+        self.is_full_of(&mut self.lock_bytes())
+    }
+
+    /// Whether it does after what other engines have compiled has gone, as far as there has to be room. So a new engine can be compiled
+    /// for where the folder is full of the old one's.
+    pub(crate) fn is_full_of_own(&self) -> io::Result<bool> {
         let mut total = self.lock_bytes();
+        if !self.is_full_of(&mut total)? {
+            return Ok(false);
+        }
+        let mut found = self.list()?;
+        let bytes = found.iter().map(|found| found.bytes).sum();
+        found.retain(|found| found.engine != self.compatibility);
+        *total = Some(self.cut_from(bytes, found, |_| false, &mut Swept::default())?);
+        self.is_full_of(&mut total)
+    }
+
+    fn is_full_of(&self, total: &mut Option<u64>) -> io::Result<bool> {
         let bytes = match *total {
             Some(bytes) => bytes,
             None => self.list()?.iter().map(|found| found.bytes).sum(),
@@ -157,18 +174,23 @@ impl Artifacts {
     }
 
     /// Brings the folder back below its bound, if it is over it, and leaves what was just made. Answers what is left.
-    fn cut(&self, found: &mut Vec<Found>, made: Option<&Digest>, swept: &mut Swept) -> io::Result<u64> {
-        let mut bytes: u64 = found.iter().map(|found| found.bytes).sum();
+    fn cut(&self, found: Vec<Found>, made: Option<&Digest>, swept: &mut Swept) -> io::Result<u64> {
+        let bytes: u64 = found.iter().map(|found| found.bytes).sum();
         if bytes <= self.bytes_max {
             return Ok(bytes);
         }
+        let stays = |component: &Digest| (self.in_use)(component) || made == Some(component);
+        self.cut_from(bytes, found, stays, swept)
+    }
+
+    /// Removes these, of a folder of so many bytes, until a tenth of it is free: other engines' first, and what stays of its own never.
+    fn cut_from(&self, mut bytes: u64, mut found: Vec<Found>, stays: impl Fn(&Digest) -> bool, swept: &mut Swept) -> io::Result<u64> {
         found.sort_unstable_by_key(|found| (found.engine == self.compatibility, found.used));
-        for artifact in found.drain(..) {
+        for artifact in found {
             if bytes <= self.bytes_max / 100 * KEPT_PERCENT {
                 break;
             }
-            let stays = (self.in_use)(&artifact.component) || made == Some(&artifact.component);
-            if artifact.engine != self.compatibility || !stays {
+            if artifact.engine != self.compatibility || !stays(&artifact.component) {
                 bytes -= artifact.bytes;
                 swept.add(artifact)?;
             }

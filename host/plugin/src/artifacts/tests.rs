@@ -70,6 +70,12 @@ fn a_damaged_artifact_is_not_found() {
     check("a flipped bit of the digest", &|path| flip(&digest_path(path)));
     check("cut short", &|path| fs::write(path, b"cod").expect("written"));
     check("empty", &|path| fs::write(path, b"").expect("written"));
+    #[cfg(target_os = "linux")]
+    check("unreadable", &|path| {
+        fs::remove_file(path).expect("there");
+        // Nothing is mapped at the address 0, so reading there is an EIO, as on a bad block.
+        std::os::unix::fs::symlink("/proc/self/mem", path).expect("linked");
+    });
     check("no digest", &|path| fs::remove_file(digest_path(path)).expect("there"));
     check("an empty digest", &|path| fs::write(digest_path(path), b"").expect("written"));
 }
@@ -106,6 +112,28 @@ fn other_engines_make_room_first() {
     let own = artifacts(dir.path(), 100);
     let new = keep(&own, b"b", &[0; 40]);
     assert!(has(&own, &component) && has(&own, &new) && !has(&other, &theirs));
+}
+
+/// As after an upgrade of the engine: else nothing would be compiled for it ahead of need.
+#[test]
+fn what_is_compiled_ahead_has_the_room_of_other_engines_and_not_its_own() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let old = of_engine(dir.path(), "old", 100);
+    let theirs = [b"a", b"b"].map(|name| keep(&old, name, &[0; 30]));
+    set_age(&old.paths(&theirs[1]).0, 1);
+    let new = artifacts(dir.path(), 100);
+    let own = keep(&new, b"a", &[0; 40]);
+    assert!(new.is_full().expect("readable"), "whoever works beside a host removes nothing");
+    assert!(!new.is_full_of_own().expect("swept"));
+    assert_eq!(theirs.map(|component| has(&old, &component)), [true, false], "as far as needed");
+    keep(&new, b"c", &[0; 30]);
+    assert!(!new.is_full_of_own().expect("swept"));
+    assert!(has(&new, &own) && !has(&old, &theirs[0]));
+    for name in [b"d", b"e"] {
+        keep(&new, name, &[0; 15]);
+    }
+    assert!(new.is_full_of_own().expect("swept"));
+    assert!(has(&new, &own));
 }
 
 #[test]

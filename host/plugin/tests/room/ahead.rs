@@ -14,7 +14,7 @@ use hookmill_domain::outcome::Outcome;
 use hookmill_plugin_room::{Ahead, LoadError, Plugins, Precompiler, Refusal, Settings, Swept};
 use tempfile::TempDir;
 
-use crate::guests::{Guest, SKIP};
+use crate::guests::{Guest, SKIP, slow_guest};
 use crate::{House, an_event, child, open};
 
 /// How long anything may take here, unless it has gone wrong.
@@ -24,13 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn guest(number: u32) -> Bytes {
     let transform = format!("(drop (i32.const {number})) {SKIP}");
     Guest::of(&transform).build().into()
-}
-
-/// A guest that takes seconds to compile.
-fn slow_guest() -> Bytes {
-    let line = "(local.set $x (i32.add (i32.mul (local.get $x) (i32.const 31)) (i32.load (local.get $x))))";
-    let items = format!("(func (param $x i32) (result i32) {} (local.get $x))", line.repeat(20_000));
-    Guest::defining(&items).build().into()
 }
 
 async fn nothing_to_fetch() -> io::Result<Bytes> {
@@ -149,6 +142,31 @@ async fn one_component_of_an_organization_is_compiled_at_a_time() {
     assert_eq!(order, ["that of b", "the first of a", "the bytes of the second of a"]);
 }
 
+/// Two have uploaded the same bytes, or one has uploaded what the host has itself.
+#[tokio::test]
+async fn one_who_waits_for_a_turn_keeps_nobody_elses_from_the_same_component() {
+    let a = Some(OrganizationKey(1));
+    let (dir, plugins) = room_with(2);
+    let order = Mutex::new(Vec::new());
+    let note = |what| order.lock().expect("nobody panics with it").push(what);
+    let bytes = guest(1);
+    let load = async |party, what| {
+        is_compiling(dir.path()).await;
+        let loaded = plugins
+            .load(party, Digest::of(&bytes), async || io::Result::Ok(bytes.clone()))
+            .await;
+        loaded.expect("loaded");
+        note(what);
+    };
+    let first = async {
+        plugins.inspect(a, slow_guest()).await.expect("a plugin");
+        note("the first of a");
+    };
+    tokio::join!(first, load(a, "the second of a"), load(None, "the same of the host"));
+    let order = order.into_inner().expect("nobody panicked with it");
+    assert_eq!(order, ["the same of the host", "the first of a", "the second of a"]);
+}
+
 #[tokio::test]
 async fn another_binary_compiles_beside_a_host() {
     let house = House::new();
@@ -206,8 +224,13 @@ async fn what_can_not_be_compiled_is_told() {
         panic!("{compiled:?}")
     };
     assert!(matches!(*refusal, Refusal::CompileFailed { .. }), "{refusal}");
-    let compiled = house.plugins.compile_ahead(Digest::of(&bytes), nothing_to_fetch).await;
+    let compiled = house.plugins.compile_ahead(Digest::of(b"another"), nothing_to_fetch).await;
     assert!(matches!(compiled, Err(LoadError::Fetch(_))), "{compiled:?}");
+    // Neither it nor an event that needs it has it compiled again.
+    let compiled = house.plugins.compile_ahead(Digest::of(&bytes), nothing_to_fetch).await;
+    assert!(matches!(compiled, Err(LoadError::Refused(_))), "{compiled:?}");
+    let loaded = house.plugins.load(None, Digest::of(&bytes), nothing_to_fetch).await;
+    assert!(matches!(loaded, Err(LoadError::Refused(_))), "{loaded:?}");
 }
 
 #[tokio::test]

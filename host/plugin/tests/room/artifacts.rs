@@ -218,4 +218,10 @@ async fn a_component_that_can_not_be_compiled_any_more_is_refused_with_its_reaso
         panic!("{loaded:?}")
     };
     assert!(refusal.to_string().contains("can not be compiled"), "{refusal}");
+    // The next event does not have it compiled again.
+    let loaded = house.plugins.load(None, Digest::of(&bytes), nothing_to_fetch).await;
+    assert!(
+        matches!(&loaded, Err(LoadError::Refused(again)) if again.to_string() == refusal.to_string()),
+        "{loaded:?}"
+    );
 }

@@ -163,3 +163,10 @@ pub(crate) fn component(module: &str, world: &str) -> Vec<u8> {
     let encoder = ComponentEncoder::default().module(&module).expect("a module of that world");
     encoder.validate(true).encode().expect("a component")
 }
+
+/// A guest that takes seconds to compile.
+pub(crate) fn slow_guest() -> bytes::Bytes {
+    let line = "(local.set $x (i32.add (i32.mul (local.get $x) (i32.const 31)) (i32.load (local.get $x))))";
+    let items = format!("(func (param $x i32) (result i32) {} (local.get $x))", line.repeat(20_000));
+    Guest::defining(&items).build().into()
+}

@@ -10,6 +10,8 @@ mod fuel;
 mod guests;
 mod hostile;
 mod limits;
+#[cfg(target_os = "linux")]
+mod sealed;
 mod uploads;
 mod wasi;
 

@@ -73,6 +73,7 @@ impl Yard {
                     salt: event.salt,
                     recorded: Vec::new(),
                     second_try: false,
+                    loaded: None,
                 });
                 self.offer_lane(run.integration);
             } else {

@@ -49,12 +49,8 @@ impl Yard {
         for _ in 0..organization.lanes.len() {
             let integration = organization.lanes.pop_front()?;
             let Some(lane) = self.lanes.get_mut(&integration) else { continue };
-            let run = if lane.runs() && lane.has_room(load_max) {
-                lane.ready.pop_front()
-            } else {
-                None
-            };
-            lane.in_ring = lane.runs() && lane.has_room(load_max);
+            let run = if lane.has_run(load_max) { lane.ready.pop_front() } else { None };
+            lane.in_ring = lane.has_run(load_max);
             if lane.in_ring {
                 organization.lanes.push_back(integration);
             }
@@ -71,7 +67,7 @@ impl Yard {
     pub(super) fn offer_lane(&mut self, integration: IntegrationKey) {
         let load_max = self.target_load_max();
         let Some(lane) = self.lanes.get_mut(&integration) else { return };
-        if lane.in_ring || !lane.runs() || !lane.has_room(load_max) {
+        if lane.in_ring || !lane.has_run(load_max) {
             return;
         }
         lane.in_ring = true;

@@ -1,5 +1,7 @@
 //! Whose plugin is called next.
 
+use hookmill_domain::outcome::{Fault, ParkCode};
+
 use super::*;
 
 #[test]
@@ -43,4 +45,83 @@ fn calls_that_last_leave_room_for_the_next_organization() {
     serve(&mut yard, 9, 9);
     yard.committed(accepted(9000, 9, &[9], true));
     assert_eq!(yard.take_run().map(|run| run.run.organization), Some(OrganizationKey(9)));
+}
+
+/// Takes runs until none may be taken, and gives each back since its component is not loaded.
+fn find_all_cold(yard: &mut Yard) -> Vec<Cold> {
+    let mut cold = Vec::new();
+    while let Some(run) = yard.take_run() {
+        cold.extend(yard.call_waits(run, &mut After::default()));
+    }
+    cold
+}
+
+/// However many organizations have runs whose components are to be compiled: none of them holds a call meanwhile.
+#[test]
+fn runs_that_wait_for_their_component_hold_no_call() {
+    let mut yard = Yard::new(Limits::default(), 16);
+    for organization in 1..=5 {
+        serve(&mut yard, organization, organization);
+        for number in 0..100 {
+            yard.committed(accepted(organization * 1000 + number, organization, &[organization], true));
+        }
+    }
+    assert_eq!(find_all_cold(&mut yard).len(), 5, "one load for each lane");
+    assert_eq!(yard.under_way(), (0, 0));
+    serve(&mut yard, 9, 9);
+    for number in 0..8 {
+        yard.committed(accepted(9000 + number, 9, &[9], true));
+    }
+    let taken = std::iter::from_fn(|| yard.take_run()).filter(|run| run.run.organization == OrganizationKey(9));
+    assert_eq!(taken.count(), 8, "as if it were alone");
+}
+
+#[test]
+fn what_came_of_a_load_goes_to_the_run_that_came_first() {
+    let mut yard = Yard::new(Limits::default(), 16);
+    serve(&mut yard, 1, 1);
+    for number in 1..=3 {
+        yard.committed(accepted(number, 1, &[1], true));
+    }
+    let [first, second] = [(); 2].map(|()| yard.take_run().expect("three wait"));
+    let cold = yard.call_waits(second, &mut After::default()).expect("nobody loads for it yet");
+    assert!(yard.call_waits(first, &mut After::default()).is_none());
+    assert!(yard.take_run().is_none(), "the third waits with them");
+    let fault = Fault::new(ParkCode::Unavailable, "why");
+    assert!(yard.component_came(cold, Err(fault)).is_none());
+    let taken = std::iter::from_fn(|| yard.take_run()).map(|run| (run.run.event.as_i64(), run.loaded.is_some()));
+    assert_eq!(taken.collect::<Vec<_>>(), [(1, true), (2, false), (3, false)]);
+}
+
+#[test]
+fn components_of_one_organization_are_loaded_a_few_at_a_time() {
+    let mut yard = Yard::new(Limits::default(), 16);
+    for integration in 1..=8 {
+        serve(&mut yard, integration, if integration == 8 { 2 } else { 1 });
+    }
+    yard.committed(accepted(1, 1, &[1, 2, 3, 4, 5, 6, 7], true));
+    let mut loading = find_all_cold(&mut yard);
+    assert_eq!(loading.len(), 4);
+    yard.committed(accepted(2, 2, &[8], true));
+    assert_eq!(find_all_cold(&mut yard).len(), 1, "others load theirs");
+    // What has no run any more is not loaded.
+    yard.set_standing(
+        IntegrationKey(6),
+        OrganizationKey(1),
+        2,
+        Some(Hold::Paused),
+        false,
+        &mut After::default(),
+    );
+    let mut served = Vec::new();
+    while let Some(cold) = loading.pop() {
+        loading.extend(yard.component_came(cold, Err(Fault::new(ParkCode::Unavailable, "why"))));
+        assert!(loading.len() <= 4);
+        served.extend(std::iter::from_fn(|| yard.take_run()).map(|run| run.run.integration.0));
+    }
+    served.sort_unstable();
+    assert_eq!(served, [1, 2, 3, 4, 5, 7]);
+    // And once more: nobody's turn to load was lost.
+    yard.committed(accepted(3, 1, &[1, 2, 3, 4, 5], true));
+    assert_eq!(find_all_cold(&mut yard).len(), 4);
 }

@@ -1,0 +1,152 @@
+//! Runs whose component is to be compiled first, and the runs of others beside them.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use hookmill_domain::digest::Digest;
+use hookmill_domain::integration::OrganizationKey;
+use hookmill_flow::River;
+use hookmill_plugin_room::Settings;
+
+use super::label;
+use crate::parts::clock::HandClock;
+use crate::parts::components::{PASSTHROUGH, wat};
+use crate::parts::gate::Gate;
+use crate::parts::receiver::{PATIENCE, Receiver};
+use crate::parts::river::{close, draft, limits, open, open_room, organization, post};
+
+const EVENT: &str = r#"{"event": "document_text", "data": {"id": "d"}}"#;
+
+/// An organization with a plugin of its own, which says its organization's name, and an integration of it.
+async fn tenant(river: &River, name: &str, receiver: &Receiver) -> OrganizationKey {
+    let owner = organization(river, name).await;
+    river
+        .upload_plugin(Some(owner), "mine".parse().expect("a name"), wat("label", name), true)
+        .await
+        .expect("uploaded");
+    let mut draft = draft(&["document_text"], &receiver.url("/"));
+    draft.plugin = Some(("mine".parse().expect("a name"), None));
+    river.create_integration(owner, draft).await.expect("made");
+    owner
+}
+
+/// Removes what was compiled of a component.
+fn remove_compiled(folder: &Path, component: &Bytes) {
+    let digest = Digest::of(component).to_string();
+    for file in fs::read_dir(folder.join("artifacts")).expect("a folder") {
+        let file = file.expect("an entry").path();
+        if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&digest)) {
+            fs::remove_file(file).expect("it was there");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_the_compiler_keeps_no_others_from_their_calls() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    // Two threads, and one call on each.
+    let mut limits = limits();
+    limits.plugin.calls_at_once_per_thread = 1;
+    let river = open(folder.path(), &clock, limits.clone()).await;
+    let mut owners = Vec::new();
+    for name in ["cold-1", "cold-2", "cold-3", "warm"] {
+        owners.push(tenant(&river, name, &receiver).await);
+    }
+    close(river).await;
+    for name in ["cold-1", "cold-2", "cold-3"] {
+        remove_compiled(folder.path(), &wat("label", name));
+    }
+    let gate = Gate::new(folder.path());
+    let room = Settings::new(folder.path().join("artifacts"), gate.compiler("cold-"));
+    let river = open_room(folder.path(), &clock, limits, room).await;
+    for owner in &owners[..3] {
+        for _ in 0..3 {
+            post(&river, *owner, EVENT).await;
+        }
+    }
+    let waits = gate.reached().await;
+    for _ in 0..3 {
+        post(&river, owners[3], EVENT).await;
+    }
+    for received in receiver.wait_for(3).await {
+        assert_eq!(label(&received), "warm");
+    }
+    let _open = gate.open();
+    drop(waits);
+    let received = receiver.wait_for(12).await;
+    for name in ["cold-1", "cold-2", "cold-3", "warm"] {
+        assert_eq!(received.iter().filter(|received| label(received) == name).count(), 3, "{name}");
+    }
+    close(river).await;
+}
+
+/// The version of before serves until the new one is ready: a start with a new binary is not to stand still behind what tenants have compiled.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_built_in_plugin_is_waited_for_only_where_there_is_none() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    let gate = Gate::new(folder.path());
+    let room = Settings::new(folder.path().join("artifacts"), gate.compiler("new-"));
+    let river = open_room(folder.path(), &clock, limits(), room).await;
+    let ensure = async |label| {
+        let built_in = [("mine".parse().expect("a name"), wat("label", label))];
+        let ensured = tokio::time::timeout(PATIENCE, river.ensure_built_in(built_in)).await;
+        ensured.expect("it waits for nothing").expect("it is a plugin");
+    };
+    let is_active = async |version| {
+        let plugin = river.store().plugin(None, "mine".parse().expect("a name")).await.expect("it reads");
+        plugin.is_some_and(|plugin| plugin.active == Some(version))
+    };
+    ensure("old").await;
+    assert!(is_active(1).await);
+    let owner = organization(&river, "contractfit1").await;
+    let mut draft = draft(&["document_text"], &receiver.url("/"));
+    draft.plugin = Some(("mine".parse().expect("a name"), None));
+    river.create_integration(owner, draft).await.expect("made");
+
+    ensure("new-1").await;
+    let waits = gate.reached().await;
+    post(&river, owner, EVENT).await;
+    assert_eq!(label(&receiver.wait_for(1).await[0]), "old");
+    let _open = gate.open();
+    drop(waits);
+    let watch = async {
+        // What is waited for is a row; nothing tells of it but the row itself.
+        while !is_active(2).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, watch).await.expect("it is brought");
+    post(&river, owner, EVENT).await;
+    assert_eq!(label(&receiver.wait_for(2).await[1]), "new-1");
+    close(river).await;
+}
+
+/// All wait for the host's own plugins: so these are compiled beside what an organization has compiled, and not behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_the_hosts_own_is_compiled_in_the_hosts_turn() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    let river = open(folder.path(), &clock, limits()).await;
+    let owner = tenant(&river, "cold-1", &receiver).await;
+    let default = draft(&["document_text"], &receiver.url("/default"));
+    river.create_integration(owner, default).await.expect("made");
+    close(river).await;
+    remove_compiled(folder.path(), &wat("label", "cold-1"));
+    remove_compiled(folder.path(), &Bytes::from_static(PASSTHROUGH));
+    let gate = Gate::new(folder.path());
+    let room = Settings {
+        compiles_at_once: 2,
+        ..Settings::new(folder.path().join("artifacts"), gate.compiler("cold-"))
+    };
+    let river = open_room(folder.path(), &clock, limits(), room).await;
+    post(&river, owner, EVENT).await;
+    let waits = gate.reached().await;
+    assert_eq!(receiver.wait_for(1).await[0].path, "/default");
+    let _open = gate.open();
+    drop(waits);
+    assert_eq!(label(&receiver.wait_for(2).await[1]), "cold-1");
+    close(river).await;
+}
