@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::parts::calls::fields;
 use crate::parts::host::{Host, text};
 use crate::parts::languages::{new_project, share_builds};
+use crate::parts::readme::block;
 
 /// What is built by which name, where it is written, and how READMEs mark its language. The larger engine of JavaScript has the same README as
 /// the small one, and would take the compiler half a minute more.
@@ -137,16 +138,6 @@ fn its_test_passes(project: &Path) {
     let output = test.output().expect("cargo runs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("2 passed"), "{output:?}");
-}
-
-/// The one block of that language in a README.
-fn block<'a>(readme: &'a str, mark: &str) -> &'a str {
-    let begins = format!("\n```{mark}\n");
-    let mut blocks = readme.split(&*begins).skip(1);
-    let (Some(block), None) = (blocks.next(), blocks.next()) else {
-        panic!("one block of {mark}: {readme}")
-    };
-    block.split_once("```").expect("the block ends").0
 }
 
 fn read(path: &Path) -> String {

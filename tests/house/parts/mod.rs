@@ -8,6 +8,7 @@ pub mod disk;
 pub mod host;
 pub mod languages;
 pub mod looks;
+pub mod readme;
 pub mod receiver;
 pub mod river;
 
