@@ -196,13 +196,17 @@ pub fn command(folder: &Path, options: &Options) -> Command {
     let mut command = match options.disk_kib {
         None => Command::new(hookmill()),
         Some(size) => {
-            // A mount namespace of its own, as root or as whoever may be root in one.
-            let mut command = Command::new("unshare");
-            let mount = format!("mount -t tmpfs -o size={size}k tmpfs \"$0\" && exec \"$@\"");
-            command
-                .args(["--map-root-user", "--mount", "sh", "-c", &mount])
-                .arg(folder)
-                .arg(hookmill());
+            // That it can be had is asked for first: what a host says that was never started would explain nothing.
+            let asked = on_a_disk(size, folder).arg("true").output();
+            let asked = asked.expect("this test needs the command unshare, of util-linux");
+            assert!(
+                asked.status.success(),
+                "this test needs a disk of its own, which this machine or its container refuses (unshare --map-root-user --mount, then \
+                 mount -t tmpfs; containers allow it with the capability SYS_ADMIN): {}",
+                String::from_utf8_lossy(&asked.stderr)
+            );
+            let mut command = on_a_disk(size, folder);
+            command.arg(hookmill());
             command
         }
     };
@@ -222,6 +226,14 @@ pub fn command(folder: &Path, options: &Options) -> Command {
     if !shows_log() {
         command.stderr(Stdio::null());
     }
+    command
+}
+
+/// What runs a command in a mount namespace of its own, as root or as whoever may be root in one, with a disk of so many KiB in this folder.
+fn on_a_disk(kib: u32, folder: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    let mount = format!("mount -t tmpfs -o size={kib}k tmpfs \"$0\" && exec \"$@\"");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &mount]).arg(folder);
     command
 }
 
