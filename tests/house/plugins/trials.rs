@@ -250,7 +250,6 @@ async fn what_would_not_be_run_says_why() {
     assert_eq!(shown["would_run"], json!(false), "{shown}");
 }
 
-/// What can not be made can not be tried.
 /// What can be posted can be tried, and what is too large for the one is too large for the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_may_be_as_large_as_one_that_is_posted() {
@@ -286,6 +285,7 @@ async fn an_event_may_be_as_large_as_one_that_is_posted() {
     }
 }
 
+/// What can not be made can not be tried.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_integration_that_is_not_there_is_judged_as_a_new_one() {
     let host = Host::start();
