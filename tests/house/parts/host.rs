@@ -1,9 +1,11 @@
 //! A host as a user starts it: the real binary on a data folder of its own.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::{Value, json};
@@ -11,6 +13,23 @@ use tempfile::TempDir;
 
 use super::client::Client;
 use super::{hookmill, waitable};
+
+/// The data folder of each host that runs, by where it listens: whoever calls it can wait for what it writes.
+static FOLDERS: Mutex<BTreeMap<SocketAddr, PathBuf>> = Mutex::new(BTreeMap::new());
+
+/// The data folder of the host that listens there, which is one of this module's or was told to [`listens`].
+pub fn folder_at(address: SocketAddr) -> PathBuf {
+    let folder = FOLDERS.lock().expect("nobody panics with it").get(&address).cloned();
+    folder.unwrap_or_else(|| panic!("no host's folder is known at {address}"))
+}
+
+/// Tells that a host of that folder listens there.
+pub fn listens(address: SocketAddr, folder: &Path) {
+    let mut folders = FOLDERS.lock().expect("nobody panics with it");
+    // It has listened elsewhere before it was started again.
+    folders.retain(|_, known| known != folder);
+    folders.insert(address, folder.to_owned());
+}
 
 /// The operator's key of every host under test.
 pub const OPERATOR_KEY: &str = "operator-key-of-the-tests";
@@ -159,6 +178,9 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        let mut folders = FOLDERS.lock().expect("nobody panics with it");
+        folders.retain(|_, folder| *folder != self.folder);
+        drop(folders);
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -182,6 +204,11 @@ fn spawn(folder: &Path, options: &Options) -> (Child, SocketAddr) {
         .by_ref()
         .map_while(Result::ok)
         .find_map(|line| line.split("http://").nth(1)?.trim().parse().ok());
+    if let Some(address) = address
+        && options.disk_kib.is_none()
+    {
+        listens(address, folder);
+    }
     let Some(address) = address else {
         let ended = child.wait();
         let mut said = String::new();
