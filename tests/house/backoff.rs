@@ -38,7 +38,10 @@ async fn ten_attempts_with_waits_of_two_to_the_n_seconds() {
     let event = post(&river, tenant, BODY).await;
     let mut due = Vec::new();
     for attempts in 1..=10_u32 {
-        let view = wait_until(&river, event, |view| view.runs[0].deliveries.iter().any(|d| d.attempts == attempts)).await;
+        let view = wait_until(&river, folder.path(), event, |view| {
+            view.runs[0].deliveries.iter().any(|d| d.attempts == attempts)
+        })
+        .await;
         let delivery = &view.runs[0].deliveries[0];
         match delivery.due_at {
             Some(at) => {
@@ -71,7 +74,7 @@ async fn ten_attempts_with_waits_of_two_to_the_n_seconds() {
             "each attempt is signed anew"
         );
     }
-    let view = wait_until(&river, event, |view| view.state.as_str() == "settled").await;
+    let view = wait_until(&river, folder.path(), event, |view| view.state.as_str() == "settled").await;
     assert_eq!(view.runs[0].deliveries[0].id, delivery);
     let attempts = attempts(&river, &view).await;
     assert_eq!(attempts.len(), 10);
@@ -98,7 +101,7 @@ async fn a_corrected_target_rescues_what_waits() {
 
     let event = post(&river, tenant, BODY).await;
     let first = broken.wait_for(1).await.remove(0);
-    wait_until(&river, event, |view| {
+    wait_until(&river, folder.path(), event, |view| {
         view.runs[0].deliveries.iter().any(|d| d.state == DeliveryState::Waiting)
     })
     .await;
@@ -111,7 +114,7 @@ async fn a_corrected_target_rescues_what_waits() {
     let again = right.wait_for(1).await.remove(0);
     assert_eq!((again.id(), &again.body), (first.id(), &first.body));
     assert_eq!(again.path, "/hook");
-    wait_until(&river, event, |view| view.state.as_str() == "settled").await;
+    wait_until(&river, folder.path(), event, |view| view.state.as_str() == "settled").await;
     close(river).await;
 }
 
@@ -134,19 +137,19 @@ async fn what_is_given_up_while_its_attempt_is_under_way_stays_so() {
         let mut deliveries = view.runs[0].deliveries.iter();
         deliveries.any(|delivery| (delivery.state, delivery.attempts) == (state, attempts))
     };
-    wait_until(&river, event, |view| is(view, DeliveryState::Waiting, 1)).await;
+    wait_until(&river, folder.path(), event, |view| is(view, DeliveryState::Waiting, 1)).await;
     clock.turn_by_ms(2_000);
     receiver.wait_for(2).await;
     // Another one that waits: a lane of which nothing does is not looked through.
     let other = post(&river, tenant, BODY).await;
-    wait_until(&river, other, |view| is(view, DeliveryState::Waiting, 1)).await;
+    wait_until(&river, folder.path(), other, |view| is(view, DeliveryState::Waiting, 1)).await;
     river
         .change_integration(tenant, made.id, made.version, draft(true), None)
         .await
         .expect("changed");
     clock.turn_by_ms(limits().delivery.age_ms_max);
-    wait_until(&river, event, |view| is(view, DeliveryState::Expired, 1)).await;
-    let view = wait_until(&river, event, |view| !is(view, DeliveryState::Expired, 1)).await;
+    wait_until(&river, folder.path(), event, |view| is(view, DeliveryState::Expired, 1)).await;
+    let view = wait_until(&river, folder.path(), event, |view| !is(view, DeliveryState::Expired, 1)).await;
     assert!(is(&view, DeliveryState::Expired, 2), "{:?}", view.runs[0].deliveries);
     assert_eq!(view.runs[0].deliveries[0].due_at, None);
     close(river).await;
@@ -170,13 +173,13 @@ async fn any_2xx_is_success_and_a_redirect_is_a_failure() {
         .await
         .expect("made");
     let event = post(&river, tenant, BODY).await;
-    let view = wait_until(&river, event, |view| {
+    let view = wait_until(&river, folder.path(), event, |view| {
         view.runs[0].deliveries.iter().any(|d| d.state == DeliveryState::Waiting)
     })
     .await;
     assert_eq!(view.runs[0].deliveries[0].status, Some(302));
     clock.turn_by_ms(2_000);
-    let view = wait_until(&river, event, |view| view.state.as_str() == "settled").await;
+    let view = wait_until(&river, folder.path(), event, |view| view.state.as_str() == "settled").await;
     assert_eq!(view.runs[0].deliveries[0].state, DeliveryState::Delivered);
     assert!(elsewhere.received().is_empty());
     let attempts = attempts(&river, &view).await;

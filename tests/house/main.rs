@@ -14,6 +14,7 @@ mod neighbours;
 mod parts;
 mod payloads;
 mod plugins;
+mod readmes;
 mod rooms;
 mod same_bytes;
 mod serving;

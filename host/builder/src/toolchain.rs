@@ -29,9 +29,12 @@ pub struct Toolchain {
 
 impl Toolchain {
     pub(crate) fn find(dir: &Path) -> Result<Self, BuildError> {
-        let current = Compiler::ask(Path::new("rustc"), dir);
-        let debian = Compiler::ask(Path::new(DEBIAN_RUSTC), dir);
-        let compilers: Vec<&Compiler> = [&current, &debian].into_iter().flatten().collect();
+        Self::find_among(&["rustc".as_ref(), DEBIAN_RUSTC.as_ref()], dir)
+    }
+
+    /// The first of these compilers that can, as they are seen from a folder.
+    fn find_among(rustcs: &[&Path], dir: &Path) -> Result<Self, BuildError> {
+        let compilers: Vec<Compiler> = rustcs.iter().filter_map(|rustc| Compiler::ask(rustc, dir)).collect();
         let ready = compilers
             .iter()
             .find(|compiler| compiler.has_std())
@@ -123,4 +126,52 @@ fn first_line(command: &mut Command, dir: &Path) -> Option<String> {
 fn output(command: &mut Command, dir: &Path) -> Option<String> {
     let output = command.current_dir(dir).output().ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// A compiler that has what is put into its folder.
+    fn compiler(sysroot: &Path, has: &[&str]) -> PathBuf {
+        for file in has {
+            let file = sysroot.join("lib/rustlib").join(file);
+            fs::create_dir_all(file.parent().expect("below a folder")).expect("a temporary folder takes folders");
+            fs::write(file, "").expect("a temporary folder takes files");
+        }
+        let rustc = sysroot.join("rustc");
+        let says = format!(
+            "#!/bin/sh\ncase \"$*\" in\n'--print sysroot') echo '{}' ;;\n*) printf 'rustc of a test\\nhost: here\\n' ;;\nesac\n",
+            sysroot.display()
+        );
+        fs::write(&rustc, says).expect("a temporary folder takes files");
+        fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755)).expect("its owner may");
+        rustc
+    }
+
+    #[test]
+    fn what_is_already_built_comes_first_and_where_nothing_is_it_says_what_to_do() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dir = folder.path();
+        let nothing = compiler(&dir.join("nothing"), &["here/bin/rust-lld"]);
+        let source = compiler(&dir.join("source"), &["src/rust/library/Cargo.lock"]);
+        let built = compiler(&dir.join("built"), &["wasm32-unknown-unknown/lib/libstd-0.rlib"]);
+        let found = |rustcs: &[&Path]| Toolchain::find_among(rustcs, dir).map(|found| (found.rustc, found.std_from_source));
+
+        let none: [&[&Path]; 3] = [&[], &[&dir.join("nowhere")], &[&nothing]];
+        for rustcs in none {
+            let missing = found(rustcs).expect_err("none can");
+            assert!(matches!(missing, BuildError::NoToolchain));
+            let said = missing.to_string();
+            assert!(
+                said.contains("rustup target add wasm32-unknown-unknown") && said.contains("rustc-web rust-web-src"),
+                "{said}"
+            );
+        }
+        assert_eq!(found(&[&nothing, &source]).ok(), Some((source.clone(), true)));
+        assert_eq!(found(&[&nothing, &source, &built]).ok(), Some((built, false)));
+    }
 }

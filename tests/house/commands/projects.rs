@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Files, Said, command, plugin, undisturbed};
 use crate::parts::hookmill;
 use crate::parts::host::text;
+use crate::parts::languages::share_builds;
 
 const DOCUMENT: &str = "5e7a0daf255bf93741177061";
 
@@ -81,13 +82,7 @@ fn tested(folder: &Path, test: &str) -> Said {
 fn a_new_rust_project_builds_and_its_test_passes() {
     let files = Files::new();
     let folder = made(&files, "rust");
-    // The standard library for WebAssembly and the dependencies are built once for all guests of the tests.
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/target");
-    std::fs::create_dir_all(&shared).expect("it can be made");
-    let shared = shared.canonicalize().expect("it is there");
-    let configuration = format!("[build]\ntarget-dir = {shared:?}\n");
-    std::fs::create_dir(folder.join(".cargo")).expect("a new folder");
-    std::fs::write(folder.join(".cargo/config.toml"), configuration).expect("a new file");
+    share_builds(&folder);
     let told = runs(&files, &folder);
     assert_eq!(told["requests"][0]["headers"], json!([["content-type", "application/json"]]));
 

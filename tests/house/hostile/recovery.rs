@@ -236,11 +236,17 @@ async fn what_queued_behind_the_stop_is_run_by_the_good_version_alone() {
         tenant.post("/events", &batch).await.expect(202);
         tenant.when(&path, |found| found["stopped"] == true).await;
         tenant.plugin("mine", wat("label", "good")).await;
-        tenant.call("POST", &format!("{path}/resume"), "").await.expect(202);
-        for state in ["runs?state=parked", "runs?state=queued", "runs?state=pending"] {
-            tenant
-                .when(&format!("/{state}&integration={integration}"), |open| open["items"] == json!([]))
-                .await;
+        let resume = async || tenant.call("POST", &format!("{path}/resume"), "").await.expect(202);
+        let none = async |state: &str| {
+            let open = format!("/runs?state={state}&integration={integration}");
+            tenant.when(&open, |open| open["items"] == json!([])).await
+        };
+        resume().await;
+        none("pending").await;
+        // A call of the bad version may have been under way then: its run parks after that, and waits for the next one who resumes.
+        resume().await;
+        for state in ["parked", "queued", "pending"] {
+            none(state).await;
         }
         assert_eq!(receiver.wait_for(round * 200).await.len(), round * 200);
         assert_eq!(tenant.get(&path).await.expect(200)["stopped"], false);

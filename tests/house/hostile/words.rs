@@ -22,6 +22,7 @@ async fn a_long_log_is_cut_and_says_so() {
         let integration = scene.attack("probe", &config).await;
         let event = scene.attacked().await;
         let run = one(&event["runs"], |run| run["integration"] == *integration);
+        tell(&config.to_string(), run);
         assert_eq!(
             (text(run, "/state"), text(run, "/reason")),
             ("skipped", "it is all said"),
@@ -92,6 +93,11 @@ async fn a_log_neither_turns_nor_commands() {
     let config = json!({"do": "say", "message": message});
     scene.attack("probe", &config).await;
     let event = scene.attacked().await;
+    tell("escapes and marks of direction in a log", &event["runs"][0]);
+    assert_eq!(
+        (text(&event, "/runs/0/state"), &event["runs"][0]["code"]),
+        ("skipped", &Value::Null)
+    );
     assert_eq!(
         event["runs"][0]["log"],
         json!([format!("warn: {message}")]),

@@ -114,7 +114,7 @@ async fn what_was_due_is_not_sent_after_the_deletion() {
         .expect("made");
     let body = r#"{"event":"document_text","data":{"id":"d"}}"#;
     let event = post(&river, organization, body).await;
-    wait_until(&river, event, |view| {
+    wait_until(&river, folder.path(), event, |view| {
         view.runs[0].deliveries.iter().any(|delivery| delivery.due_at.is_some())
     })
     .await;
@@ -125,7 +125,7 @@ async fn what_was_due_is_not_sent_after_the_deletion() {
         .expect("made");
     clock.turn_by_ms(2_000);
     let event = post(&river, organization, body).await;
-    wait_until(&river, event, |view| view.state == EventState::Settled).await;
+    wait_until(&river, folder.path(), event, |view| view.state == EventState::Settled).await;
     let paths: Vec<String> = receiver.received().into_iter().map(|got| got.path).collect();
     assert_eq!(paths, ["/failing", "/other"]);
     close(river).await;

@@ -30,7 +30,7 @@ async fn waits_ms(status: u16, retry_after: &str) -> i64 {
         .await
         .expect("made");
     let event = post(&river, tenant, BODY).await;
-    let view = wait_until(&river, event, |view| {
+    let view = wait_until(&river, folder.path(), event, |view| {
         view.runs[0].deliveries.iter().any(|d| d.state == DeliveryState::Waiting)
     })
     .await;
@@ -46,7 +46,7 @@ async fn waits_ms(status: u16, retry_after: &str) -> i64 {
         (DeliveryState::Waiting, 1)
     );
     clock.turn_to(due);
-    let view = wait_until(&river, event, |view| view.state.as_str() == "settled").await;
+    let view = wait_until(&river, folder.path(), event, |view| view.state.as_str() == "settled").await;
     assert_eq!(
         (view.runs[0].deliveries[0].state, view.runs[0].deliveries[0].attempts),
         (DeliveryState::Delivered, 2)

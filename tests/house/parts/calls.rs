@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::client::{Answer, Client};
-use super::host::text;
+use super::disk::DatabaseLog;
+use super::host::{folder_at, text};
 use super::receiver::PATIENCE;
 
 impl Client {
@@ -64,14 +65,20 @@ impl Client {
         event["runs"][0].clone()
     }
 
-    /// What is answered there, once it is so. Nothing tells of it but the answer itself.
+    /// What is answered there, once it is so. Answers are made of rows: it is asked again whenever the host has committed something.
     pub async fn when(&self, path: &str, so: impl Fn(&Value) -> bool) -> Value {
+        let answer = self.get(path).await.expect(200);
+        if so(&answer) {
+            return answer;
+        }
+        let mut log = DatabaseLog::watch(&folder_at(self.address));
         let watch = async {
             loop {
                 let answer = self.get(path).await.expect(200);
                 if so(&answer) {
                     return answer;
                 }
+                log.written().await;
             }
         };
         match tokio::time::timeout(PATIENCE, watch).await {

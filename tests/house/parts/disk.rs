@@ -25,17 +25,25 @@ impl DatabaseLog {
     pub fn watch(folder: &Path) -> DatabaseLog {
         let database = Connection::open(folder.join("hookmill.db")).expect("the database opens");
         database.busy_timeout(PATIENCE).expect("it waits");
-        DatabaseLog {
+        let log = DatabaseLog {
             folder: Watch::new(folder, WatchFlags::MODIFY),
             database,
-        }
+        };
+        // Of a commit that was written before that nothing is told any more: it shows from here on.
+        log.shows();
+        log
     }
 
     /// Ends when something was committed since the last time, or may have been. Cancelling it loses nothing.
     pub async fn written(&mut self) {
         let is_log = |event: &Event<'_>| event.file_name().is_none_or(|name| name.to_bytes().ends_with(b"-wal"));
         while self.folder.some(is_log).await == 0 {}
-        // A commit is written first and shows after that, of which no file tells. Whoever writes holds the lock until it shows.
+        self.shows();
+    }
+
+    /// Waits until what has been written shows. A commit is written first and shows after that, of which no file tells; whoever writes holds
+    /// the lock until it does.
+    fn shows(&self) {
         self.database
             .execute_batch("BEGIN IMMEDIATE; ROLLBACK")
             .expect("whoever writes comes to an end");
@@ -70,6 +78,21 @@ impl Arrivals {
     }
 
     /// Ends when something has come since the last time. Cancelling it loses nothing.
+    pub async fn some(&mut self) {
+        self.0.some(|_| true).await;
+    }
+}
+
+/// What goes out of a folder.
+pub struct Departures(Watch);
+
+impl Departures {
+    /// Watches a folder from now on.
+    pub fn watch(folder: &Path) -> Departures {
+        Departures(Watch::new(folder, WatchFlags::DELETE | WatchFlags::MOVED_FROM))
+    }
+
+    /// Ends when something has gone since the last time. Cancelling it loses nothing.
     pub async fn some(&mut self) {
         self.0.some(|_| true).await;
     }

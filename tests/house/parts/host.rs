@@ -1,9 +1,12 @@
 //! A host as a user starts it: the real binary on a data folder of its own.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::{Value, json};
@@ -11,6 +14,23 @@ use tempfile::TempDir;
 
 use super::client::Client;
 use super::{hookmill, waitable};
+
+/// The data folder of each host that runs, by where it listens: whoever calls it can wait for what it writes.
+static FOLDERS: Mutex<BTreeMap<SocketAddr, PathBuf>> = Mutex::new(BTreeMap::new());
+
+/// The data folder of the host that listens there, which is one of this module's or was told to [`listens`].
+pub fn folder_at(address: SocketAddr) -> PathBuf {
+    let folder = FOLDERS.lock().expect("nobody panics with it").get(&address).cloned();
+    folder.unwrap_or_else(|| panic!("no host's folder is known at {address}"))
+}
+
+/// Tells that a host of that folder listens there.
+pub fn listens(address: SocketAddr, folder: &Path) {
+    let mut folders = FOLDERS.lock().expect("nobody panics with it");
+    // It has listened elsewhere before it was started again.
+    folders.retain(|_, known| known != folder);
+    folders.insert(address, folder.to_owned());
+}
 
 /// The operator's key of every host under test.
 pub const OPERATOR_KEY: &str = "operator-key-of-the-tests";
@@ -98,6 +118,15 @@ impl Host {
         self.child.id()
     }
 
+    /// The CPU time of all its threads so far, to the kernel's tick of 10 ms.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it runs");
+        // The second field is a name in parentheses that may hold anything; user and system time are the 14th and 15th.
+        let fields = stat.rsplit_once(')').expect("a name in parentheses").1.split_ascii_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+        Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second()).expect("a hundred")
+    }
+
     /// Ends it as a power failure would, but for what the kernel holds.
     pub fn kill(&mut self) {
         self.child.kill().expect("the host was running");
@@ -159,6 +188,9 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        let mut folders = FOLDERS.lock().expect("nobody panics with it");
+        folders.retain(|_, folder| *folder != self.folder);
+        drop(folders);
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -182,6 +214,11 @@ fn spawn(folder: &Path, options: &Options) -> (Child, SocketAddr) {
         .by_ref()
         .map_while(Result::ok)
         .find_map(|line| line.split("http://").nth(1)?.trim().parse().ok());
+    if let Some(address) = address
+        && options.disk_kib.is_none()
+    {
+        listens(address, folder);
+    }
     let Some(address) = address else {
         let ended = child.wait();
         let mut said = String::new();
@@ -196,13 +233,17 @@ pub fn command(folder: &Path, options: &Options) -> Command {
     let mut command = match options.disk_kib {
         None => Command::new(hookmill()),
         Some(size) => {
-            // A mount namespace of its own, as root or as whoever may be root in one.
-            let mut command = Command::new("unshare");
-            let mount = format!("mount -t tmpfs -o size={size}k tmpfs \"$0\" && exec \"$@\"");
-            command
-                .args(["--map-root-user", "--mount", "sh", "-c", &mount])
-                .arg(folder)
-                .arg(hookmill());
+            // That it can be had is asked for first: what a host says that was never started would explain nothing.
+            let asked = on_a_disk(size, folder).arg("true").output();
+            let asked = asked.expect("this test needs the command unshare, of util-linux");
+            assert!(
+                asked.status.success(),
+                "this test needs a disk of its own, which this machine or its container refuses (unshare --map-root-user --mount, then \
+                 mount -t tmpfs; containers allow it with the capability SYS_ADMIN): {}",
+                String::from_utf8_lossy(&asked.stderr)
+            );
+            let mut command = on_a_disk(size, folder);
+            command.arg(hookmill());
             command
         }
     };
@@ -222,6 +263,14 @@ pub fn command(folder: &Path, options: &Options) -> Command {
     if !shows_log() {
         command.stderr(Stdio::null());
     }
+    command
+}
+
+/// What runs a command in a mount namespace of its own, as root or as whoever may be root in one, with a disk of so many KiB in this folder.
+fn on_a_disk(kib: u32, folder: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    let mount = format!("mount -t tmpfs -o size={kib}k tmpfs \"$0\" && exec \"$@\"");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &mount]).arg(folder);
     command
 }
 

@@ -100,6 +100,16 @@ pub fn new_project(name: &str, within: &Path) -> PathBuf {
     project
 }
 
+/// Has a new crate built where the repository's own guests are: the standard library for WebAssembly and the dependencies are built once.
+pub fn share_builds(project: &Path) {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/target");
+    fs::create_dir_all(&shared).expect("it can be made");
+    let shared = shared.canonicalize().expect("it is there");
+    let configuration = format!("[build]\ntarget-dir = {shared:?}\n");
+    fs::create_dir(project.join(".cargo")).expect("a new folder");
+    fs::write(project.join(".cargo/config.toml"), configuration).expect("a new file");
+}
+
 /// Where they are built, in the target folder.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests")

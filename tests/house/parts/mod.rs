@@ -9,6 +9,7 @@ pub mod gate;
 pub mod host;
 pub mod languages;
 pub mod looks;
+pub mod readme;
 pub mod receiver;
 pub mod river;
 

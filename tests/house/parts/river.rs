@@ -17,6 +17,7 @@ use hookmill_plugin_room::{CompilerCommand, Plugins, Settings};
 use hookmill_store::{EventView, Store, StoreSettings};
 
 use super::clock::HandClock;
+use super::disk::DatabaseLog;
 use super::hookmill;
 use super::receiver::PATIENCE;
 
@@ -142,8 +143,9 @@ pub async fn post(river: &River, organization: OrganizationKey, body: &str) -> K
     receipts[0].id.parts().expect("an id of this house").0
 }
 
-/// The event as it stands, once it stands so.
-pub async fn wait_until(river: &River, event: Key, so: impl Fn(&EventView) -> bool) -> EventView {
+/// The event as it stands, once it stands so: it is read again whenever something was committed to the river's folder.
+pub async fn wait_until(river: &River, folder: &Path, event: Key, so: impl Fn(&EventView) -> bool) -> EventView {
+    let mut log = DatabaseLog::watch(folder);
     let watch = async {
         loop {
             let view = river
@@ -155,8 +157,7 @@ pub async fn wait_until(river: &River, event: Key, so: impl Fn(&EventView) -> bo
             if so(&view) {
                 return view;
             }
-            // What is waited for is a row; nothing tells of it but the row itself.
-            tokio::task::yield_now().await;
+            log.written().await;
         }
     };
     match tokio::time::timeout(PATIENCE, watch).await {

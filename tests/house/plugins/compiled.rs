@@ -10,7 +10,7 @@ use hookmill_domain::digest::Digest;
 use serde_json::json;
 
 use crate::parts::components::{FLATTEN, PASSTHROUGH, wat};
-use crate::parts::disk::Arrivals;
+use crate::parts::disk::{Arrivals, Departures};
 use crate::parts::hookmill;
 use crate::parts::host::Host;
 use crate::parts::receiver::{PATIENCE, Receiver};
@@ -61,6 +61,17 @@ async fn all_compiled(folder: &Path, count: usize) -> HashMap<String, PathBuf> {
         }
     };
     tokio::time::timeout(PATIENCE, watch).await.expect("all are compiled")
+}
+
+/// Waits until nothing is compiled of a component any more.
+async fn is_removed(folder: &Path, digest: &str) {
+    let mut departures = Departures::watch(&folder.join("artifacts"));
+    let watch = async {
+        while own(folder).contains_key(digest) {
+            departures.some().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, watch).await.expect("it is removed");
 }
 
 async fn precompile(folder: &Path, environment: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -205,14 +216,6 @@ async fn what_was_compiled_goes_with_its_component() {
     let mut host = Host::start();
     let tenant = host.organization("contractfit1").await;
     let is_there = |host: &Host, name: &str| own(host.folder()).contains_key(&digest(&wat("label", name)));
-    let gone = async |host: &Host, name: &str| {
-        let watch = async {
-            while is_there(host, name) {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, watch).await.expect("it is removed");
-    };
     for name in ["1", "2", "3"] {
         tenant.plugin("label", wat("label", name)).await;
     }
@@ -220,7 +223,7 @@ async fn what_was_compiled_goes_with_its_component() {
     for version in [1, 2] {
         tenant.delete(&format!("/plugins/label/versions/{version}")).await.expect(204);
     }
-    gone(&host, "1").await;
+    is_removed(host.folder(), &digest(&wat("label", "1"))).await;
     assert!(is_there(&host, "2") && is_there(&host, "3"), "another plugin has these bytes");
 
     // What no component stands behind, a day later: as if a crash had come between.
@@ -240,12 +243,7 @@ async fn what_was_compiled_goes_with_its_component() {
         fs::File::open(&path).expect("there").set_modified(time).expect("set");
     }
     host.start_again();
-    let watch = async {
-        while own(host.folder()).contains_key(&strays[0]) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, watch).await.expect("it is removed");
+    is_removed(host.folder(), &strays[0]).await;
     assert!(
         own(host.folder()).contains_key(&strays[1]),
         "it may be of an upload that is under way"

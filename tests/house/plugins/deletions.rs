@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::named;
 use crate::parts::client::Client;
 use crate::parts::components::wat;
+use crate::parts::disk::DatabaseLog;
 use crate::parts::host::{Host, text};
 use crate::parts::looks::{problem, some_problem};
 use crate::parts::receiver::{Gate, PATIENCE, Receiver, Reply};
@@ -322,9 +323,10 @@ async fn bytes_go_with_their_last_version() {
         (count("component"), count("component_piece"))
     };
     let gone = async |host: &Host| {
+        let mut log = DatabaseLog::watch(host.folder());
         let watch = async {
             while stored(host) != (0, 0) {
-                tokio::task::yield_now().await;
+                log.written().await;
             }
         };
         tokio::time::timeout(PATIENCE, watch).await.expect("the bytes are removed");

@@ -291,6 +291,7 @@ async fn an_event_may_be_as_large_as_one_that_is_posted() {
     assert_eq!(problem(&answer, 413, "/integration")["limit"], rest_max);
 }
 
+/// What can not be made can not be tried.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_integration_that_is_not_there_is_judged_as_a_new_one() {
     let host = Host::start();

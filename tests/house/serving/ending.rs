@@ -39,7 +39,6 @@ async fn sigterm_lets_attempts_under_way_finish() {
         events.push(tenant.text_event(&number.to_string()).await);
     }
     receiver.wait_for(3).await;
-    host.signal(Signal::TERM);
     // It accepts nothing more, and it waits for its attempts.
     drains(&host).await;
     assert_eq!(host.has_ended(), None, "attempts are under way");
@@ -122,7 +121,6 @@ async fn whoever_insists_ends_it_at_once() {
         tenant.integration(&receiver.url("/"), json!({"timeout_ms": 60_000})).await;
         tenant.text_event("d").await;
         receiver.wait_for(1).await;
-        host.signal(Signal::TERM);
         drains(&host).await;
         assert_eq!(host.has_ended(), None);
         // Within a second of the first it may be the same wish.
@@ -225,14 +223,17 @@ async fn with_its_terminal_it_ends_unless_that_signal_is_ignored() {
     host.end_by(Signal::HUP).await;
 }
 
-/// Waits until the host listens no more.
+/// Tells the host to end, and waits until it listens no more: right behind its listener it closes what idles.
 async fn drains(host: &Host) {
-    let refuses = async {
-        while TcpStream::connect(host.operator.address).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, refuses).await.expect("it stops to listen");
+    let mut idle = TcpStream::connect(host.operator.address).await.expect("it listens");
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("written");
+    let mut answer = vec![0; 15];
+    idle.read_exact(&mut answer).await.expect("it answers");
+    assert_eq!(answer, b"HTTP/1.1 200 OK");
+    host.signal(Signal::TERM);
+    let closed = tokio::time::timeout(PATIENCE, idle.read_to_end(&mut answer)).await;
+    closed.expect("it stops to listen").expect("it says so");
+    assert!(TcpStream::connect(host.operator.address).await.is_err(), "it listens still");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,7 +252,6 @@ async fn nothing_new_is_begun_while_it_drains() {
         events.push(tenant.text_event(&number.to_string()).await);
     }
     receiver.wait_for(1).await;
-    host.signal(Signal::TERM);
     drains(&host).await;
     gate.open();
     assert!(ends_within(&mut host, Duration::from_secs(10)).await.success());
@@ -289,7 +289,6 @@ async fn a_request_under_way_is_answered_and_kept() {
     idle.read_exact(&mut first).await.expect("it answers");
     assert_eq!(&first, b"HTTP/1.1 200 OK");
 
-    host.signal(Signal::TERM);
     drains(&host).await;
     posting.write_all(EVENT.as_bytes()).await.expect("written");
     let mut answer = String::new();

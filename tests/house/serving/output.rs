@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::parts::client::Client;
-use crate::parts::host::{OPERATOR_KEY, Options, command, text};
+use crate::parts::disk::Arrivals;
+use crate::parts::host::{OPERATOR_KEY, Options, command, listens, text};
 use crate::parts::looks::Process;
 use crate::parts::receiver::{PATIENCE, Receiver, Reply};
 
@@ -25,6 +26,7 @@ async fn a_log_that_nobody_reads_harms_nothing() {
     let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
     let first = lines.next_line().await.expect("text").expect("a line");
     let address = first.rsplit('/').next().expect("an address").parse().expect("an address");
+    listens(address, folder.path());
     // From here on each line of the log is written into a broken pipe.
     drop(child.stderr.take());
     let operator = Client {
@@ -77,6 +79,7 @@ async fn an_output_that_nobody_reads_harms_nothing() {
         .arg(folder.path())
         .args(["--listen", &address.to_string()]);
     command.env("HOOKMILL_LIMITS__INTAKE__DISK_FREE_BYTES_MIN", "1000000");
+    let mut arrivals = Arrivals::watch(folder.path());
     let mut command = tokio::process::Command::from(command);
     let mut child = command
         .stdout(Stdio::piped())
@@ -89,20 +92,18 @@ async fn an_output_that_nobody_reads_harms_nothing() {
         address,
         key: String::new(),
     };
-    let serves = async {
-        loop {
-            if let Some(answer) = nobody.try_call("GET", "/healthz", &[], "").await {
-                return answer;
+    // What it writes last before it serves; it listens long before.
+    let writes_key = async {
+        while !folder.path().join("operator.key").exists() {
+            tokio::select! {
+                () = arrivals.some() => {}
+                ended = child.wait() => panic!("it ended for want of a reader: {ended:?}"),
             }
-            assert_eq!(
-                child.try_wait().expect("its state can be asked for"),
-                None,
-                "it ended for want of a reader"
-            );
-            tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, serves).await.expect("it serves").expect(200);
+    tokio::time::timeout(PATIENCE, writes_key).await.expect("it starts");
+    let serves = tokio::time::timeout(PATIENCE, nobody.get("/healthz"));
+    serves.await.expect("it serves").expect(200);
     // The lines are written after the listener is there: whether they end the host shows when it is told to end.
     let pid = child
         .id()
@@ -127,6 +128,7 @@ async fn the_log_tells_nothing_that_is_sealed() {
     command.stderr(File::create(&log).expect("made"));
     let mut process = Process::start(command);
     let address = process.line("hookmill listens on http://").await.parse().expect("an address");
+    listens(address, &folder.path().join("data"));
     let operator = Client {
         address,
         key: OPERATOR_KEY.to_owned(),

@@ -28,7 +28,8 @@ mod tests {
         let posted: Value = Event::example("", posted).parse()?;
         let kind = posted["event"].as_str().ok_or("the sample has no kind")?;
         let event = Event::example(kind, &posted["data"].to_string());
-        Totals::transform(event, Integration::example(Json::new("null")?))
+        // No configuration at all, whatever type it has.
+        Totals::transform(event, Integration::example(Json::new("{}")?.parse()?))
     }
 
     #[test]
