@@ -25,7 +25,7 @@ pub(crate) use self::sendings::AttemptEnded;
 
 use super::lane::{Lane, Map};
 use super::loads::{InTurns, Load};
-use super::work::Pins;
+use super::work::{Count, Pins};
 
 #[derive(Debug, Default)]
 struct Organization {
@@ -43,6 +43,8 @@ struct Organization {
     cold: VecDeque<IntegrationKey>,
     /// Components that are loaded for its lanes just now.
     loads: u32,
+    /// Components that its waiting runs keep.
+    kept: Count,
     /// Targets with deliveries that may be taken.
     targets: VecDeque<(IntegrationKey, Option<String>)>,
     /// The same for those that have hung lately.
@@ -76,6 +78,8 @@ pub(crate) struct Yard {
     bytes: u64,
     /// Runs that wait for their plugin.
     ready: usize,
+    /// Components that some of them keep.
+    kept: Count,
     calls: u32,
     in_flight: u32,
     /// Attempts under way to targets that have hung lately.
@@ -110,6 +114,7 @@ impl Yard {
             accepted_since_mark: 0,
             bytes: 0,
             ready: 0,
+            kept: Count::default(),
             calls: 0,
             in_flight: 0,
             hung_in_flight: 0,

@@ -9,7 +9,7 @@ use hookmill_domain::revision::Pinned;
 use hookmill_plugin_room::Component;
 
 use super::{After, Yard};
-use crate::lanes::work::Run;
+use crate::lanes::work::{Kept, Loaded, Run};
 
 /// Components that are loaded for the lanes of one organization at a time; its other lanes wait. One of its own is compiled at a time
 /// anyway, and those that are read share the disk with everybody's.
@@ -54,15 +54,36 @@ impl Yard {
     pub(crate) fn component_came(&mut self, cold: Cold, loaded: Result<Component, Fault>) -> Option<Cold> {
         if let Some(lane) = self.lanes.get_mut(&cold.integration) {
             lane.waits_for_component = false;
-            // The first gets what came, so that each load serves one run at least, however soon others drive the component out again.
-            if let Some(first) = lane.ready.front_mut()
-                && first.pinned.digest == cold.pinned.digest
-            {
-                first.loaded = Some(Box::new(loaded));
+            let first = lane.ready.front();
+            if first.is_some_and(|first| first.pinned.digest == cold.pinned.digest) {
+                self.give(cold.integration, cold.organization, loaded);
             }
             self.offer_lane(cold.integration);
         }
         self.next_cold(cold.organization)
+    }
+
+    /// The first run of a lane gets what came of a load, so that this serves one run at least, however soon others drive the component out
+    /// again. Where waiting runs keep too many already, it is left to be looked up, or at worst loaded, once more: those that are kept are
+    /// called meanwhile.
+    fn give(&mut self, integration: IntegrationKey, organization: OrganizationKey, came: Result<Component, Fault>) {
+        let kept = self.may_keep(organization);
+        if came.is_ok() && kept.is_none() {
+            return;
+        }
+        let lane = self.lanes.get_mut(&integration);
+        if let Some(first) = lane.and_then(|lane| lane.ready.front_mut()) {
+            let kept = kept.filter(|_| came.is_ok());
+            first.loaded = Some(Box::new(Loaded { came, _kept: kept }));
+        }
+    }
+
+    /// Lets a waiting run of an organization keep a component, which is mapped and has a file open for as long: all together as many as
+    /// there can be calls, and each organization as many as are still free beside it.
+    pub(super) fn may_keep(&mut self, organization: OrganizationKey) -> Option<Kept> {
+        let free = self.calls_max.saturating_sub(self.kept.get());
+        let own = &self.organizations.entry(organization).or_default().kept;
+        (own.get() < free).then(|| Kept::new(&self.kept, own))
     }
 
     /// What is to be loaded next for an organization. `None`: nothing, and one loads less for it.

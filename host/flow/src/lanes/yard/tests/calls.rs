@@ -125,3 +125,21 @@ fn components_of_one_organization_are_loaded_a_few_at_a_time() {
     yard.committed(accepted(3, 1, &[1, 2, 3, 4, 5], true));
     assert_eq!(find_all_cold(&mut yard).len(), 4);
 }
+
+#[test]
+fn waiting_runs_keep_as_many_components_as_there_can_be_calls() {
+    let mut yard = Yard::new(Limits::default(), 16);
+    let mut kept = Vec::new();
+    let mut keep_all = |organization| {
+        let before = kept.len();
+        kept.extend(std::iter::from_fn(|| yard.may_keep(OrganizationKey(organization))));
+        kept.len() - before
+    };
+    assert_eq!([1, 2, 3, 4, 5, 6].map(&mut keep_all), [8, 4, 2, 1, 1, 0], "each leaves some to the next");
+    // One of the first's is called, or leaves memory: its place is another's.
+    kept.remove(0);
+    assert!(yard.may_keep(OrganizationKey(1)).is_none(), "it has more than is free");
+    assert!(yard.may_keep(OrganizationKey(6)).is_some());
+    kept.clear();
+    assert_eq!(yard.kept.get(), 0);
+}
