@@ -24,7 +24,7 @@ pub(crate) fn load(inner: &Arc<Inner>, cold: Cold) {
                 // A sender that is gone means the end as well. The next start takes the runs up again.
                 _ = stop.wait_for(|stop| *stop) => return,
             };
-            next = inner.lanes.step(|yard| yard.component_came(cold, loaded));
+            next = inner.lanes.step(|yard| yard.component_came(&cold, loaded));
         }
     });
 }

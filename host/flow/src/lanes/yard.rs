@@ -21,6 +21,7 @@ use hookmill_domain::time::Time;
 use hookmill_store::Record;
 
 pub(crate) use self::cold::Cold;
+use self::cold::Waits;
 pub(crate) use self::sendings::AttemptEnded;
 
 use super::lane::{Lane, Map};
@@ -39,12 +40,8 @@ struct Organization {
     /// Lanes with runs that may be taken.
     lanes: VecDeque<IntegrationKey>,
     in_lanes_ring: bool,
-    /// Lanes that wait until a component is loaded for them.
-    cold: VecDeque<IntegrationKey>,
-    /// Components that are loaded for its lanes just now.
-    loads: u32,
-    /// Components that its waiting runs keep.
-    kept: Count,
+    /// Components that its lanes wait for.
+    waits: Waits,
     /// Targets with deliveries that may be taken.
     targets: VecDeque<(IntegrationKey, Option<String>)>,
     /// The same for those that have hung lately.
