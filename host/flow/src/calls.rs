@@ -11,6 +11,7 @@ use hookmill_domain::revision::Pinned;
 use hookmill_domain::seed::seed;
 use hookmill_plugin_room::{Call, Called, Component, Plugins};
 use hookmill_store::Event;
+use tokio::task::JoinSet;
 use tracing::error;
 
 use crate::compiled;
@@ -71,12 +72,14 @@ pub(crate) async fn load(inner: &Arc<Inner>, organization: OrganizationKey, pinn
     };
     let (plugins, store) = (inner.plugins.clone(), inner.store.clone());
     let fetch = move || compiled::fetch(store, digest);
-    // Reading and compiling want the other runtime: this thread's knows neither files nor processes.
-    let loaded = inner.runtime.spawn(async move { plugins.load(owner, digest, fetch).await }).await;
-    let (failure, is_passing) = match loaded {
-        Ok(Ok(component)) => return Ok(component),
-        Ok(Err(failure)) => (chain(&failure), failure.is_passing()),
-        Err(_) => ("the host is ending".to_owned(), true),
+    // Reading and compiling want the other runtime: this thread's knows neither files nor processes. Whoever stops waiting for the set ends
+    // what is in it, and so a compile that nobody waits for.
+    let mut task = JoinSet::new();
+    task.spawn_on(async move { plugins.load(owner, digest, fetch).await }, &inner.runtime);
+    let (failure, is_passing) = match task.join_next().await {
+        Some(Ok(Ok(component))) => return Ok(component),
+        Some(Ok(Err(failure))) => (chain(&failure), failure.is_passing()),
+        Some(Err(_)) | None => ("the host is ending".to_owned(), true),
     };
     error!(component = %digest, error = failure, "a component can not be loaded");
     Err(NotLoaded {
