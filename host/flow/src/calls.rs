@@ -9,8 +9,9 @@ use hookmill_domain::outcome::{CallFacts, Fault, Outcome, ParkCode};
 use hookmill_domain::request::{Decided, Request, decide};
 use hookmill_domain::revision::Pinned;
 use hookmill_domain::seed::seed;
-use hookmill_plugin_room::{Call, Called, Component, Plugins};
+use hookmill_plugin_room::{Call, Called, Component, LoadError, Plugins, Refusal};
 use hookmill_store::Event;
+use tokio::task::JoinSet;
 use tracing::error;
 
 use crate::compiled;
@@ -57,8 +58,17 @@ pub(crate) async fn component(inner: &Arc<Inner>, organization: OrganizationKey,
 /// Why there is no component.
 pub(crate) struct NotLoaded {
     pub(crate) fault: Fault,
-    /// Trying again may help.
-    pub(crate) is_passing: bool,
+    pub(crate) again: Again,
+}
+
+/// Whether trying again may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    No,
+    /// The host failed; it may do so again.
+    Perhaps,
+    /// Too many wait for the compiler just now.
+    Later,
 }
 
 /// Loads the component of an organization's integration. It is compiled, where that is needed, in the turn of its plugin's owner: all wait
@@ -71,18 +81,30 @@ pub(crate) async fn load(inner: &Arc<Inner>, organization: OrganizationKey, pinn
     };
     let (plugins, store) = (inner.plugins.clone(), inner.store.clone());
     let fetch = move || compiled::fetch(store, digest);
-    // Reading and compiling want the other runtime: this thread's knows neither files nor processes.
-    let loaded = inner.runtime.spawn(async move { plugins.load(owner, digest, fetch).await }).await;
-    let (failure, is_passing) = match loaded {
-        Ok(Ok(component)) => return Ok(component),
-        Ok(Err(failure)) => (chain(&failure), failure.is_passing()),
-        Err(_) => ("the host is ending".to_owned(), true),
+    // Reading and compiling want the other runtime: this thread's knows neither files nor processes. Whoever stops waiting for the set ends
+    // what is in it, and so a compile that nobody waits for.
+    let mut task = JoinSet::new();
+    task.spawn_on(async move { plugins.load(owner, digest, fetch).await }, &inner.runtime);
+    let (failure, again) = match task.join_next().await {
+        Some(Ok(Ok(component))) => return Ok(component),
+        Some(Ok(Err(failure))) => (chain(&failure), again(&failure)),
+        Some(Err(_)) | None => ("the host is ending".to_owned(), Again::Perhaps),
     };
-    error!(component = %digest, error = failure, "a component can not be loaded");
+    if again != Again::Later {
+        error!(component = %digest, error = failure, "a component can not be loaded");
+    }
     Err(NotLoaded {
         fault: Fault::new(ParkCode::Unavailable, failure),
-        is_passing,
+        again,
     })
+}
+
+fn again(failure: &LoadError) -> Again {
+    match failure {
+        LoadError::Refused(refusal) if matches!(**refusal, Refusal::Busy) => Again::Later,
+        failure if failure.is_passing() => Again::Perhaps,
+        _ => Again::No,
+    }
 }
 
 /// An error with its causes, in one line.

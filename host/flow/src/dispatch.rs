@@ -128,7 +128,7 @@ async fn process(inner: &Arc<Inner>, mut run: Run) -> End {
     if inner.clock.now().since_millis(run.event.key.time()) > age_max {
         return end(run, CallFacts::default(), What::Expired);
     }
-    let component = match run.loaded.take().map(|loaded| *loaded) {
+    let component = match run.loaded.take().map(|loaded| loaded.came) {
         None => match inner.plugins.loaded(&run.pinned.digest) {
             Some(component) => component,
             None => return end(run, CallFacts::default(), What::Cold),

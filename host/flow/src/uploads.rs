@@ -15,6 +15,9 @@ use crate::changes::{ChangeError, TRIES_MAX};
 use crate::chores::Chore;
 use crate::river::River;
 
+/// How long it takes until a built-in plugin's new version is tried again that could not be made ready.
+const BUILT_IN_AGAIN_MS: u64 = 60 * 1000;
+
 /// What became of an upload.
 #[derive(Debug)]
 pub struct Upload {
@@ -203,12 +206,38 @@ impl River {
         Ok(())
     }
 
-    async fn bring_all_built_in(&self, components: Vec<(PluginName, Bytes)>) {
-        for (name, bytes) in components {
-            if let Err(failure) = self.bring_built_in(name.clone(), bytes).await {
-                let error = chain(&failure);
-                warn!(plugin = %name, error, "a built-in plugin's new version can not be made ready; the next start tries it again");
+    async fn bring_all_built_in(&self, mut components: Vec<(PluginName, Bytes)>) {
+        while !components.is_empty() {
+            let mut again = Vec::new();
+            for (name, bytes) in components {
+                match self.bring_new_built_in(name.clone(), bytes.clone()).await {
+                    Ok(()) => {}
+                    Err(failure @ (ChangeError::Busy | ChangeError::Store(_))) => {
+                        let error = chain(&failure);
+                        warn!(plugin = %name, error, "a built-in plugin's new version could not be made ready; it is tried again in a minute");
+                        again.push((name, bytes));
+                    }
+                    Err(failure) => {
+                        let error = chain(&failure);
+                        warn!(plugin = %name, error, "a built-in plugin's new version can not be made ready; the next start tries it again");
+                    }
+                }
             }
+            components = again;
+            if !components.is_empty() {
+                let at = self.now().plus_millis(BUILT_IN_AGAIN_MS);
+                self.inner.clock.sleep_until(at).await;
+            }
+        }
+    }
+
+    /// The same as [`River::bring_built_in`], unless the plugin has it: somebody may have uploaded it meanwhile, or the store may have failed
+    /// when it had it already.
+    async fn bring_new_built_in(&self, name: PluginName, bytes: Bytes) -> Result<(), ChangeError> {
+        let had = self.inner.store.had_plugin_digest(None, name.clone(), Digest::of(&bytes));
+        match had.await? {
+            true => Ok(()),
+            false => self.bring_built_in(name, bytes).await,
         }
     }
 

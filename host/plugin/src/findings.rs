@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use hookmill_domain::digest::Digest;
 
-use crate::refusal::Refusal;
+use crate::refusal::{CompileLimit, Refusal};
 
 /// So many are remembered; then all are forgotten.
 const COUNT_MAX: usize = 1024;
-/// How long a component is not compiled again that was refused: the machine may have been busy, or short of memory.
+/// How long a component is not compiled again that was refused: the CPU time that it takes depends on what else the machine does.
 const REFUSED_KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// By the components' digests.
@@ -36,9 +36,15 @@ impl Findings {
         matches!(self.lock().get(component), Some(Finding::MadeInVain))
     }
 
-    /// A component could not be compiled. What passes says nothing of it.
+    /// A component could not be compiled. What passes says nothing of it, and how long it took by the clock says as much of the machine.
     pub(crate) fn refused(&self, component: Digest, refusal: &Arc<Refusal>, at: Instant) {
-        if !refusal.is_passing() {
+        let took_long = matches!(
+            **refusal,
+            Refusal::CompileLimit {
+                limit: CompileLimit::Wall { .. }
+            }
+        );
+        if !refusal.is_passing() && !took_long {
             let refusal = Arc::clone(refusal);
             self.add(component, Finding::Refused { refusal, at });
         }
@@ -73,17 +79,19 @@ impl Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::refusal::CompileLimit;
 
     #[test]
     fn a_refusal_is_kept_for_an_hour_unless_it_passes_or_the_component_is_uploaded_again() {
         let (findings, now) = (Findings::default(), Instant::now());
-        let [busy, slow] = [b"busy", b"slow"].map(|name| Digest::of(name));
+        let [busy, late, slow] = [b"busy", b"late", b"slow"].map(|name| Digest::of(name));
         let limit = CompileLimit::Cpu { cpu_seconds: 60 };
         findings.refused(busy, &Arc::new(Refusal::Busy), now);
+        let wall = CompileLimit::Wall { wall_seconds: 600 };
+        findings.refused(late, &Arc::new(Refusal::CompileLimit { limit: wall }), now);
         findings.refused(slow, &Arc::new(Refusal::CompileLimit { limit }), now);
         let is_refused = |component, seconds| findings.refusal(component, now + Duration::from_secs(seconds)).is_some();
-        assert!(!is_refused(&busy, 0) && is_refused(&slow, 3599) && !is_refused(&slow, 3600));
+        assert!(!is_refused(&busy, 0) && !is_refused(&late, 0));
+        assert!(is_refused(&slow, 3599) && !is_refused(&slow, 3600));
         assert!(!findings.was_made_in_vain(&slow));
         findings.forget(&slow);
         assert!(!is_refused(&slow, 0));

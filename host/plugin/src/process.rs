@@ -8,6 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use hookmill_domain::outcome::cut;
+use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::process::Command;
@@ -64,7 +65,7 @@ pub(crate) async fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
-        // Ctrl-C is for the host, which ends its children itself: one that a signal ends would look like a component that needs too much.
+        // Ctrl-C is for the host, which ends its children itself.
         .process_group(0)
         .spawn()
         .map_err(host)?;
@@ -146,12 +147,14 @@ fn failure(status: ExitStatus, mut message: String, limits: &ChildLimits) -> Ref
     let memory = CompileLimit::Memory {
         memory_bytes: limits.memory_bytes,
     };
-    // A failed allocation ends a Rust process by SIGABRT, a full stack by SIGSEGV or SIGABRT, the system's last resort by SIGKILL: what
-    // it needed was memory.
+    // A failed allocation ends a Rust process by SIGABRT, a full stack by SIGSEGV or SIGABRT: what it needed was memory.
     match status.signal() {
         Some(XCPU) => compile_limit(CompileLimit::Cpu {
             cpu_seconds: limits.cpu_seconds,
         }),
+        Some(signal) if FROM_OUTSIDE.contains(&signal) => host(io::Error::other(format!(
+            "the process that works on a component was ended from outside, by signal {signal}"
+        ))),
         Some(_) => compile_limit(memory),
         None if message.contains("Cannot allocate memory") => compile_limit(memory),
         None => {
@@ -161,8 +164,47 @@ fn failure(status: ExitStatus, mut message: String, limits: &ChildLimits) -> Ref
     }
 }
 
-const XCPU: i32 = rustix::process::Signal::XCPU.as_raw();
+const XCPU: i32 = Signal::XCPU.as_raw();
+
+/// Signals that come from whoever ends processes, an operator, the service's manager or a kernel that is short of memory, and say nothing of
+/// the component. (The kernel also kills a process at the hard limit of its CPU time, but XCPU has ended it by then.)
+const FROM_OUTSIDE: [i32; 5] = [
+    Signal::KILL.as_raw(),
+    Signal::TERM.as_raw(),
+    Signal::INT.as_raw(),
+    Signal::HUP.as_raw(),
+    Signal::QUIT.as_raw(),
+];
 
 fn compile_limit(limit: CompileLimit) -> Refusal {
     Refusal::CompileLimit { limit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_a_child_from_outside_says_nothing_of_the_component() {
+        let limits = ChildLimits {
+            cpu_seconds: 1,
+            memory_bytes: 2,
+            input_bytes_max: 3,
+            niceness: 4,
+        };
+        // As `wait` tells it: the number of the signal in the low bits.
+        let ended_by = |signal: Signal| failure(ExitStatus::from_raw(signal.as_raw()), String::new(), &limits);
+        for signal in [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
+            assert!(ended_by(signal).is_passing(), "{signal:?}");
+        }
+        for signal in [Signal::ABORT, Signal::SEGV] {
+            let limit = CompileLimit::Memory { memory_bytes: 2 };
+            assert!(
+                matches!(ended_by(signal), Refusal::CompileLimit { limit: met } if met == limit),
+                "{signal:?}"
+            );
+        }
+        let limit = CompileLimit::Cpu { cpu_seconds: 1 };
+        assert!(matches!(ended_by(Signal::XCPU), Refusal::CompileLimit { limit: met } if met == limit));
+    }
 }

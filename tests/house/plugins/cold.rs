@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::OrganizationKey;
+use hookmill_domain::names::PluginName;
 use hookmill_flow::River;
 use hookmill_plugin_room::Settings;
 
@@ -14,7 +15,7 @@ use crate::parts::clock::HandClock;
 use crate::parts::components::{PASSTHROUGH, wat};
 use crate::parts::gate::Gate;
 use crate::parts::receiver::{PATIENCE, Receiver};
-use crate::parts::river::{close, draft, limits, open, open_room, organization, post};
+use crate::parts::river::{close, compiler, compiler_after, draft, limits, open, open_room, open_with, organization, post};
 
 const EVENT: &str = r#"{"event": "document_text", "data": {"id": "d"}}"#;
 
@@ -121,6 +122,113 @@ async fn a_new_built_in_plugin_is_waited_for_only_where_there_is_none() {
     tokio::time::timeout(PATIENCE, watch).await.expect("it is brought");
     post(&river, owner, EVENT).await;
     assert_eq!(label(&receiver.wait_for(2).await[1]), "new-1");
+    close(river).await;
+}
+
+/// What ends the compiler from outside, as a kernel does that is short of memory, says nothing of the component.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_built_in_plugin_whose_compile_was_killed_is_tried_again() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let doomed = folder.path().join("doomed");
+    let line = format!("[ ! -e '{0}' ] || {{ /bin/rm '{0}'; kill -KILL $$; }}", doomed.display());
+    let river = open_with(folder.path(), &clock, limits(), compiler_after(&line)).await;
+    let ensure = async |label| {
+        let built_in = [("mine".parse().expect("a name"), wat("label", label))];
+        river.ensure_built_in(built_in).await.expect("it is a plugin");
+    };
+    ensure("old").await;
+    fs::write(&doomed, "").expect("written");
+    ensure("new").await;
+    let watch = async {
+        // What is waited for is a row; nothing tells of it but the row itself, and nothing tells when somebody sleeps.
+        loop {
+            let plugin = river.store().plugin(None, "mine".parse().expect("a name")).await.expect("it reads");
+            if plugin.is_some_and(|plugin| plugin.active == Some(2)) {
+                return;
+            }
+            if !doomed.exists() {
+                clock.turn_by_ms(1000);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, watch).await.expect("it is brought");
+    close(river).await;
+}
+
+/// Neither what was killed ahead of need nor its own compile parks a run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_compile_was_killed_has_it_compiled_again() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    let river = open(folder.path(), &clock, limits()).await;
+    let owner = tenant(&river, "cold-1", &receiver).await;
+    close(river).await;
+    remove_compiled(folder.path(), &wat("label", "cold-1"));
+    let spared = folder.path().join("spared");
+    // What stands back behind everything is compiled ahead.
+    let line = format!(
+        "[ \"$5\" != 19 ] || kill -KILL $$; [ -e '{0}' ] || {{ : >'{0}'; kill -KILL $$; }}",
+        spared.display()
+    );
+    let river = open_with(folder.path(), &clock, limits(), compiler_after(&line)).await;
+    post(&river, owner, EVENT).await;
+    let turning = async {
+        // Nothing tells when somebody begins to sleep.
+        loop {
+            clock.turn_by_ms(1);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        received = receiver.wait_for(1) => assert_eq!(label(&received[0]), "cold-1"),
+        () = turning => {}
+    }
+    assert!(spared.exists(), "the first compile was killed");
+    close(river).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compile_that_a_run_waits_for_ends_with_the_river() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    let river = open(folder.path(), &clock, limits()).await;
+    let owner = tenant(&river, "cold-1", &receiver).await;
+    close(river).await;
+    remove_compiled(folder.path(), &wat("label", "cold-1"));
+    let gate = Gate::new(folder.path());
+    let river = open_with(folder.path(), &clock, limits(), gate.compiler("cold-")).await;
+    post(&river, owner, EVENT).await;
+    let _waits = gate.reached().await;
+    close(river).await;
+    gate.left().await;
+}
+
+/// Each component that is loaded drives the one before it out, before that is called.
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_go_on_where_one_component_alone_stays_loaded() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    let mut limits = limits();
+    limits.plugin.calls_at_once_per_thread = 1;
+    let room = Settings {
+        loaded_bytes_max: 1,
+        ..Settings::new(folder.path().join("artifacts"), compiler())
+    };
+    let river = open_room(folder.path(), &clock, limits, room).await;
+    let owner = organization(&river, "contractfit1").await;
+    for name in ["mine-1", "mine-2", "mine-3", "mine-4", "mine-5", "mine-6"] {
+        let plugin: PluginName = name.parse().expect("a name");
+        let uploaded = river.upload_plugin(Some(owner), plugin.clone(), wat("label", name), true).await;
+        uploaded.expect("it is a plugin");
+        let mut draft = draft(&["document_text"], &receiver.url("/"));
+        draft.plugin = Some((plugin, None));
+        river.create_integration(owner, draft).await.expect("made");
+    }
+    for _ in 0..3 {
+        post(&river, owner, EVENT).await;
+    }
+    receiver.wait_for(18).await;
     close(river).await;
 }
 

@@ -28,7 +28,44 @@ pub(crate) struct Run {
     /// Whether it was tried before and failed by a fault of the host's own.
     pub(crate) second_try: bool,
     /// What came of loading its component, where it has waited for that.
-    pub(crate) loaded: Option<Box<Result<Component, Fault>>>,
+    pub(crate) loaded: Option<Box<Loaded>>,
+}
+
+/// What came of loading a run's component.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) came: Result<Component, Fault>,
+    /// Of a component.
+    pub(crate) _kept: Option<Kept>,
+}
+
+/// Says that a waiting run keeps a component, whether or not others have driven that out of those that are loaded.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    _of_all: Counted,
+    _of_organization: Counted,
+}
+
+/// One of those that a [`Count`] counts, until it is dropped.
+type Counted = Arc<()>;
+
+/// How many there are of something, each of which says by its end that it is there no more.
+#[derive(Debug, Default)]
+pub(crate) struct Count(Counted);
+
+impl Count {
+    pub(crate) fn get(&self) -> u32 {
+        u32::try_from(Arc::strong_count(&self.0) - 1).unwrap_or(u32::MAX)
+    }
+}
+
+impl Kept {
+    pub(crate) fn new(of_all: &Count, of_organization: &Count) -> Kept {
+        Kept {
+            _of_all: of_all.0.clone(),
+            _of_organization: of_organization.0.clone(),
+        }
+    }
 }
 
 /// A delivery that waits for its attempt.

@@ -21,11 +21,12 @@ use hookmill_domain::time::Time;
 use hookmill_store::Record;
 
 pub(crate) use self::cold::Cold;
+use self::cold::Waits;
 pub(crate) use self::sendings::AttemptEnded;
 
 use super::lane::{Lane, Map};
 use super::loads::{InTurns, Load};
-use super::work::Pins;
+use super::work::{Count, Pins};
 
 #[derive(Debug, Default)]
 struct Organization {
@@ -39,10 +40,8 @@ struct Organization {
     /// Lanes with runs that may be taken.
     lanes: VecDeque<IntegrationKey>,
     in_lanes_ring: bool,
-    /// Lanes that wait until a component is loaded for them.
-    cold: VecDeque<IntegrationKey>,
-    /// Components that are loaded for its lanes just now.
-    loads: u32,
+    /// Components that its lanes wait for.
+    waits: Waits,
     /// Targets with deliveries that may be taken.
     targets: VecDeque<(IntegrationKey, Option<String>)>,
     /// The same for those that have hung lately.
@@ -76,6 +75,8 @@ pub(crate) struct Yard {
     bytes: u64,
     /// Runs that wait for their plugin.
     ready: usize,
+    /// Components that some of them keep.
+    kept: Count,
     calls: u32,
     in_flight: u32,
     /// Attempts under way to targets that have hung lately.
@@ -110,6 +111,7 @@ impl Yard {
             accepted_since_mark: 0,
             bytes: 0,
             ready: 0,
+            kept: Count::default(),
             calls: 0,
             in_flight: 0,
             hung_in_flight: 0,
