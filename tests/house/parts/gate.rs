@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use hookmill_plugin_room::CompilerCommand;
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 
 use super::receiver::PATIENCE;
 use super::river::compiler_after;
@@ -36,6 +36,17 @@ impl Gate {
         let opened = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(path));
         let opened = tokio::time::timeout(PATIENCE, opened).await.expect("it compiles").expect("joined");
         opened.expect("opened")
+    }
+
+    /// Ends once none waits any more.
+    pub async fn left(&self) {
+        let watch = async {
+            // Nothing tells of it but that nobody is there to read.
+            while rustix::fs::open(&self.0, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, watch).await.expect("it waits no more");
     }
 
     /// Lets all through until what is answered is dropped.

@@ -6,15 +6,16 @@ use std::path::Path;
 use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::OrganizationKey;
+use hookmill_domain::names::PluginName;
 use hookmill_flow::River;
-use hookmill_plugin_room::Settings;
+use hookmill_plugin_room::{CompilerCommand, Settings};
 
 use super::label;
 use crate::parts::clock::HandClock;
 use crate::parts::components::{PASSTHROUGH, wat};
 use crate::parts::gate::Gate;
 use crate::parts::receiver::{PATIENCE, Receiver};
-use crate::parts::river::{close, draft, limits, open, open_room, organization, post};
+use crate::parts::river::{close, compiler, compiler_after, draft, limits, open, open_room, open_with, organization, post};
 
 const EVENT: &str = r#"{"event": "document_text", "data": {"id": "d"}}"#;
 
@@ -29,6 +30,13 @@ async fn tenant(river: &River, name: &str, receiver: &Receiver) -> OrganizationK
     draft.plugin = Some(("mine".parse().expect("a name"), None));
     river.create_integration(owner, draft).await.expect("made");
     owner
+}
+
+/// The same compiler, killed where it works for nobody yet: then it stands back behind everything, as its last argument says.
+fn never_ahead(mut compiler: CompilerCommand) -> CompilerCommand {
+    let script = compiler.args[1].to_string_lossy();
+    compiler.args[1] = format!("[ \"$5\" != 19 ] || kill -KILL $$; {script}").into();
+    compiler
 }
 
 /// Removes what was compiled of a component.
@@ -124,6 +132,109 @@ async fn a_new_built_in_plugin_is_waited_for_only_where_there_is_none() {
     close(river).await;
 }
 
+/// What ends the compiler from outside, as a kernel does that is short of memory, says nothing of the component.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_built_in_plugin_whose_compile_was_killed_is_tried_again() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let doomed = folder.path().join("doomed");
+    let line = format!("[ ! -e '{0}' ] || {{ /bin/rm '{0}'; kill -KILL $$; }}", doomed.display());
+    let river = open_with(folder.path(), &clock, limits(), compiler_after(&line)).await;
+    let ensure = async |label| {
+        let built_in = [("mine".parse().expect("a name"), wat("label", label))];
+        river.ensure_built_in(built_in).await.expect("it is a plugin");
+    };
+    ensure("old").await;
+    fs::write(&doomed, "").expect("written");
+    ensure("new").await;
+    let watch = async {
+        // What is waited for is a row; nothing tells of it but the row itself, and nothing tells when somebody sleeps.
+        loop {
+            let plugin = river.store().plugin(None, "mine".parse().expect("a name")).await.expect("it reads");
+            if plugin.is_some_and(|plugin| plugin.active == Some(2)) {
+                return;
+            }
+            if !doomed.exists() {
+                clock.turn_by_ms(1000);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, watch).await.expect("it is brought");
+    close(river).await;
+}
+
+/// Neither what was killed ahead of need nor its own compile parks a run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_compile_was_killed_has_it_compiled_again() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    let river = open(folder.path(), &clock, limits()).await;
+    let owner = tenant(&river, "cold-1", &receiver).await;
+    close(river).await;
+    remove_compiled(folder.path(), &wat("label", "cold-1"));
+    let spared = folder.path().join("spared");
+    let killed_once = compiler_after(&format!("[ -e '{0}' ] || {{ : >'{0}'; kill -KILL $$; }}", spared.display()));
+    let river = open_with(folder.path(), &clock, limits(), never_ahead(killed_once)).await;
+    post(&river, owner, EVENT).await;
+    let turning = async {
+        // Nothing tells when somebody begins to sleep.
+        loop {
+            clock.turn_by_ms(1);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        received = receiver.wait_for(1) => assert_eq!(label(&received[0]), "cold-1"),
+        () = turning => {}
+    }
+    assert!(spared.exists(), "the first compile was killed");
+    close(river).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compile_that_a_run_waits_for_ends_with_the_river() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    let river = open(folder.path(), &clock, limits()).await;
+    let owner = tenant(&river, "cold-1", &receiver).await;
+    close(river).await;
+    remove_compiled(folder.path(), &wat("label", "cold-1"));
+    let gate = Gate::new(folder.path());
+    let river = open_with(folder.path(), &clock, limits(), never_ahead(gate.compiler("cold-"))).await;
+    post(&river, owner, EVENT).await;
+    let _waits = gate.reached().await;
+    close(river).await;
+    gate.left().await;
+}
+
+/// Each component that is loaded drives the one before it out, before that is called.
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_go_on_where_one_component_alone_stays_loaded() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let receiver = Receiver::start().await;
+    let mut limits = limits();
+    limits.plugin.calls_at_once_per_thread = 1;
+    let room = Settings {
+        loaded_bytes_max: 1,
+        ..Settings::new(folder.path().join("artifacts"), compiler())
+    };
+    let river = open_room(folder.path(), &clock, limits, room).await;
+    let owner = organization(&river, "contractfit1").await;
+    for name in ["mine-1", "mine-2", "mine-3", "mine-4", "mine-5", "mine-6"] {
+        let plugin: PluginName = name.parse().expect("a name");
+        let uploaded = river.upload_plugin(Some(owner), plugin.clone(), wat("label", name), true).await;
+        uploaded.expect("it is a plugin");
+        let mut draft = draft(&["document_text"], &receiver.url("/"));
+        draft.plugin = Some((plugin, None));
+        river.create_integration(owner, draft).await.expect("made");
+    }
+    for _ in 0..3 {
+        post(&river, owner, EVENT).await;
+    }
+    receiver.wait_for(18).await;
+    close(river).await;
+}
+
 /// All wait for the host's own plugins: so these are compiled beside what an organization has compiled, and not behind it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_the_hosts_own_is_compiled_in_the_hosts_turn() {
@@ -139,7 +250,7 @@ async fn what_is_the_hosts_own_is_compiled_in_the_hosts_turn() {
     let gate = Gate::new(folder.path());
     let room = Settings {
         compiles_at_once: 2,
-        ..Settings::new(folder.path().join("artifacts"), gate.compiler("cold-"))
+        ..Settings::new(folder.path().join("artifacts"), never_ahead(gate.compiler("cold-")))
     };
     let river = open_room(folder.path(), &clock, limits(), room).await;
     post(&river, owner, EVENT).await;
