@@ -8,7 +8,7 @@ use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::names::PluginName;
 use hookmill_flow::River;
-use hookmill_plugin_room::Settings;
+use hookmill_plugin_room::{CompilerCommand, Settings};
 
 use super::label;
 use crate::parts::clock::HandClock;
@@ -30,6 +30,13 @@ async fn tenant(river: &River, name: &str, receiver: &Receiver) -> OrganizationK
     draft.plugin = Some(("mine".parse().expect("a name"), None));
     river.create_integration(owner, draft).await.expect("made");
     owner
+}
+
+/// The same compiler, killed where it works for nobody yet: then it stands back behind everything, as its last argument says.
+fn never_ahead(mut compiler: CompilerCommand) -> CompilerCommand {
+    let script = compiler.args[1].to_string_lossy();
+    compiler.args[1] = format!("[ \"$5\" != 19 ] || kill -KILL $$; {script}").into();
+    compiler
 }
 
 /// Removes what was compiled of a component.
@@ -166,12 +173,8 @@ async fn a_run_whose_compile_was_killed_has_it_compiled_again() {
     close(river).await;
     remove_compiled(folder.path(), &wat("label", "cold-1"));
     let spared = folder.path().join("spared");
-    // What stands back behind everything is compiled ahead.
-    let line = format!(
-        "[ \"$5\" != 19 ] || kill -KILL $$; [ -e '{0}' ] || {{ : >'{0}'; kill -KILL $$; }}",
-        spared.display()
-    );
-    let river = open_with(folder.path(), &clock, limits(), compiler_after(&line)).await;
+    let killed_once = compiler_after(&format!("[ -e '{0}' ] || {{ : >'{0}'; kill -KILL $$; }}", spared.display()));
+    let river = open_with(folder.path(), &clock, limits(), never_ahead(killed_once)).await;
     post(&river, owner, EVENT).await;
     let turning = async {
         // Nothing tells when somebody begins to sleep.
@@ -197,7 +200,7 @@ async fn a_compile_that_a_run_waits_for_ends_with_the_river() {
     close(river).await;
     remove_compiled(folder.path(), &wat("label", "cold-1"));
     let gate = Gate::new(folder.path());
-    let river = open_with(folder.path(), &clock, limits(), gate.compiler("cold-")).await;
+    let river = open_with(folder.path(), &clock, limits(), never_ahead(gate.compiler("cold-"))).await;
     post(&river, owner, EVENT).await;
     let _waits = gate.reached().await;
     close(river).await;
@@ -247,7 +250,7 @@ async fn what_is_the_hosts_own_is_compiled_in_the_hosts_turn() {
     let gate = Gate::new(folder.path());
     let room = Settings {
         compiles_at_once: 2,
-        ..Settings::new(folder.path().join("artifacts"), gate.compiler("cold-"))
+        ..Settings::new(folder.path().join("artifacts"), never_ahead(gate.compiler("cold-")))
     };
     let river = open_room(folder.path(), &clock, limits(), room).await;
     post(&river, owner, EVENT).await;
