@@ -139,7 +139,8 @@ async fn what_is_large_while_it_is_made_waits_too() {
         tokio::spawn(async move { tenant.call(method, &path, "").await.expect(200) })
     });
     // What is small does not: neither a short page, nor an event with little to tell.
-    for path in ["/deliveries", "/runs?limit=1", "/integrations?limit=1", &format!("/events/{event}")] {
+    let runs = format!("/runs?limit=1&event={event}");
+    for path in ["/deliveries", &runs, "/integrations?limit=1", &format!("/events/{event}")] {
         tenant.get(path).await.expect(200);
     }
     tenant.settled(&tenant.text_event("d").await).await;

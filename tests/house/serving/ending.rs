@@ -151,9 +151,7 @@ async fn two_signals_at_once_are_one_wish() {
     tenant.text_event("d").await;
     receiver.wait_for(1).await;
     // Two of one kind may come as one.
-    host.signal(Signal::TERM);
-    host.signal(Signal::INT);
-    drains(&host).await;
+    drains_by(&host, &[Signal::TERM, Signal::INT]).await;
     gate.open();
     let status = ends_within(&mut host, Duration::from_secs(10)).await;
     assert!(status.success(), "{status}");
@@ -223,14 +221,19 @@ async fn with_its_terminal_it_ends_unless_that_signal_is_ignored() {
     host.end_by(Signal::HUP).await;
 }
 
-/// Tells the host to end, and waits until it listens no more: right behind its listener it closes what idles.
+/// Tells the host to end, and waits until it listens no more.
 async fn drains(host: &Host) {
+    drains_by(host, &[Signal::TERM]).await;
+}
+
+/// The same by these signals: right behind its listener the host closes what idles.
+async fn drains_by(host: &Host, signals: &[Signal]) {
     let mut idle = TcpStream::connect(host.operator.address).await.expect("it listens");
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("written");
     let mut answer = vec![0; 15];
     idle.read_exact(&mut answer).await.expect("it answers");
     assert_eq!(answer, b"HTTP/1.1 200 OK");
-    host.signal(Signal::TERM);
+    signals.iter().for_each(|signal| host.signal(*signal));
     let closed = tokio::time::timeout(PATIENCE, idle.read_to_end(&mut answer)).await;
     closed.expect("it stops to listen").expect("it says so");
     assert!(TcpStream::connect(host.operator.address).await.is_err(), "it listens still");
