@@ -12,15 +12,6 @@ const BETWEEN_SLICES: u8 = 1;
 /// It has nothing to do.
 const ASLEEP: u8 = 2;
 
-/// Whom a ring has reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rung {
-    /// One that gives a slice to a call, and hears it when that ends.
-    WithinASlice,
-    /// One that slept, or nobody.
-    Otherwise,
-}
-
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct Callers {
@@ -91,19 +82,15 @@ impl Callers {
         }
     }
 
-    /// Rings for one that sleeps, else for one that goes on with slices: there the run shares its core, and the slice is to end. Each is rung
-    /// for once. A busy one looks again before it waits.
-    pub(crate) fn ring(&self) -> Rung {
+    /// Rings for one that sleeps, else for one that goes on with slices: there the run would wait for one of them, and share its core. Each is
+    /// rung for once. A busy one looks again before it waits.
+    pub(crate) fn ring(&self) {
         let takes = |caller: &&Caller, state| caller.state.compare_exchange(state, BUSY, SeqCst, SeqCst).is_ok();
         let mut callers = self.threads.iter();
         let asleep = callers.find(|caller| takes(caller, ASLEEP));
         let rung = asleep.or_else(|| self.threads.iter().find(|caller| takes(caller, BETWEEN_SLICES)));
         if let Some(caller) = rung {
             caller.bell.notify_one();
-        }
-        match (asleep, rung) {
-            (None, Some(_)) => Rung::WithinASlice,
-            _ => Rung::Otherwise,
         }
     }
 }
@@ -140,15 +127,15 @@ mod tests {
             let is_rung = |thread: &usize| callers.bell(*thread).notified().now_or_never().is_some();
             (0..3).filter(is_rung).collect::<Vec<_>>()
         };
-        assert_eq!(callers.ring(), Rung::Otherwise);
+        callers.ring();
         assert!(rung().is_empty(), "all are busy, and look before they wait");
         callers.waits(0, true);
         assert!(callers.are_busy(), "one that gives slices is");
         callers.waits(2, false);
         assert!(!callers.are_busy());
-        assert_eq!(callers.ring(), Rung::Otherwise);
+        callers.ring();
         assert_eq!(rung(), [2]);
-        assert_eq!(callers.ring(), Rung::WithinASlice);
+        callers.ring();
         assert_eq!(rung(), [0]);
         callers.ring();
         assert!(rung().is_empty() && callers.are_busy(), "both are on their way");
