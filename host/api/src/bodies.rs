@@ -163,7 +163,9 @@ impl Claim {
             let pool = || self.bodies.pool(organization);
             self.of_organization.get_or_insert_with(|| Share::new(pool())).top_up(kib).await;
         }
-        self.of_host.top_up(kib).await;
+        // No more of the host's pool, either: one organization does not come to wait for all of it, with everybody else behind it.
+        let kib_max = self.organization.map_or(usize::MAX, |_| self.bodies.0.organization_kib);
+        self.of_host.top_up(kib.min(kib_max)).await;
     }
 
     /// Gives back what the claim holds past `bytes`.
@@ -258,6 +260,15 @@ mod tests {
         assert!(now(third.grow(140 * 1024)) && now(fourth.grow(160 * 1024)));
         fourth.shrink(50 * 1024);
         assert!(now(third.grow(150 * 1024)) && now(bodies.claim(None).grow(100 * 1024)));
+    }
+
+    #[test]
+    fn one_organization_takes_no_more_of_the_hosts_than_of_its_own() {
+        let bodies = bodies();
+        let mut whole = bodies.claim(Some(OrganizationKey(1)));
+        assert!(now(whole.grow(100 * 1024 * 1024)));
+        let mut others = bodies.claim(Some(OrganizationKey(2)));
+        assert!(now(others.grow(100 * 1024)));
     }
 
     #[test]
