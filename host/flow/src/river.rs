@@ -139,7 +139,7 @@ impl River {
             .unwrap_or(1)
             .saturating_mul(limits.plugin.calls_at_once_per_thread)
             .max(2);
-        let lanes = Arc::new(Lanes::new(limits.clone(), threads, calls_max, store.clone()));
+        let lanes = Arc::new(Lanes::new(limits.clone(), threads, calls_max, store.clone(), plugins.interrupter()));
         let sink = lanes.clone();
         store.set_sink(Box::new(move |committed| {
             sink.step_after(|yard, after| *after = yard.committed(committed))

@@ -52,6 +52,7 @@ mod ticker;
 mod turns;
 mod wasi;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,6 +61,7 @@ use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::limits::PluginLimits;
 use tokio::sync::Semaphore;
+use wasmtime::{Engine, EngineWeak};
 
 pub use ahead::{Ahead, Precompiler};
 pub use artifacts::Swept;
@@ -99,6 +101,25 @@ struct Room {
     findings: Findings,
     /// Artifacts that are read at once: no more than there can be calls, however many components are waited for.
     reads: Semaphore,
+}
+
+/// Interrupts running guests.
+#[derive(Clone)]
+pub struct Interrupter([EngineWeak; 2]);
+
+impl fmt::Debug for Interrupter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interrupter")
+    }
+}
+
+impl Interrupter {
+    /// Lets the guests that are running give their threads away now, and not at the next tick. What they may compute they keep.
+    pub fn interrupt(&self) {
+        for engine in self.0.iter().filter_map(EngineWeak::upgrade) {
+            engine.increment_epoch();
+        }
+    }
 }
 
 /// A configuration that its plugin's schema does not allow.
@@ -172,6 +193,13 @@ impl Plugins {
     /// What the loaded components weigh, in bytes: their artifacts, and a little each.
     pub fn loaded_bytes(&self) -> u64 {
         self.0.loaded.bytes()
+    }
+
+    /// What interrupts running guests. It keeps nothing of the room alive.
+    #[must_use]
+    pub fn interrupter(&self) -> Interrupter {
+        let Tiers { small, large } = &self.0.tiers;
+        Interrupter([&small.engine, &large.engine].map(Engine::weak))
     }
 
     /// A component, loaded from its artifact if it is not; if there is no sound artifact for this engine, `fetch` is asked for the

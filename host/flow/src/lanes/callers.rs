@@ -12,6 +12,15 @@ const BETWEEN_SLICES: u8 = 1;
 /// It has nothing to do.
 const ASLEEP: u8 = 2;
 
+/// Whom a ring has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rung {
+    /// One that gives a slice to a call, and hears it when that ends.
+    WithinASlice,
+    /// One that slept, or nobody.
+    Otherwise,
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct Callers {
@@ -82,15 +91,19 @@ impl Callers {
         }
     }
 
-    /// Rings for one that sleeps, else for one that goes on with slices: there the run would wait for one of them, and share its core. Each is
-    /// rung for once. A busy one looks again before it waits.
-    pub(crate) fn ring(&self) {
+    /// Rings for one that sleeps, else for one that goes on with slices: there the run shares its core, and the slice is to end. Each is rung
+    /// for once. A busy one looks again before it waits.
+    pub(crate) fn ring(&self) -> Rung {
         let takes = |caller: &&Caller, state| caller.state.compare_exchange(state, BUSY, SeqCst, SeqCst).is_ok();
         let mut callers = self.threads.iter();
         let asleep = callers.find(|caller| takes(caller, ASLEEP));
         let rung = asleep.or_else(|| self.threads.iter().find(|caller| takes(caller, BETWEEN_SLICES)));
         if let Some(caller) = rung {
             caller.bell.notify_one();
+        }
+        match (asleep, rung) {
+            (None, Some(_)) => Rung::WithinASlice,
+            _ => Rung::Otherwise,
         }
     }
 }
@@ -127,15 +140,15 @@ mod tests {
             let is_rung = |thread: &usize| callers.bell(*thread).notified().now_or_never().is_some();
             (0..3).filter(is_rung).collect::<Vec<_>>()
         };
-        callers.ring();
+        assert_eq!(callers.ring(), Rung::Otherwise);
         assert!(rung().is_empty(), "all are busy, and look before they wait");
         callers.waits(0, true);
         assert!(callers.are_busy(), "one that gives slices is");
         callers.waits(2, false);
         assert!(!callers.are_busy());
-        callers.ring();
+        assert_eq!(callers.ring(), Rung::Otherwise);
         assert_eq!(rung(), [2]);
-        callers.ring();
+        assert_eq!(callers.ring(), Rung::WithinASlice);
         assert_eq!(rung(), [0]);
         callers.ring();
         assert!(rung().is_empty() && callers.are_busy(), "both are on their way");

@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hookmill_domain::integration::IntegrationKey;
 use hookmill_domain::limits::Limits;
+use hookmill_plugin_room::Interrupter;
 use hookmill_store::Store;
 use tokio::sync::Notify;
 
@@ -38,6 +39,7 @@ pub(crate) struct Lanes {
     pub(crate) ended: Notify,
     ends: AtomicBool,
     store: Store,
+    interrupter: Interrupter,
 }
 
 /// Why a worker was rung for.
@@ -50,7 +52,7 @@ pub(crate) enum Rung {
 }
 
 impl Lanes {
-    pub(crate) fn new(limits: Limits, threads: usize, calls_max: u32, store: Store) -> Lanes {
+    pub(crate) fn new(limits: Limits, threads: usize, calls_max: u32, store: Store, interrupter: Interrupter) -> Lanes {
         Lanes {
             yard: Mutex::new(Yard::new(limits, calls_max)),
             callers: Callers::new(threads),
@@ -63,6 +65,7 @@ impl Lanes {
             ended: Notify::new(),
             ends: AtomicBool::new(false),
             store,
+            interrupter,
         }
     }
 
@@ -85,8 +88,9 @@ impl Lanes {
             yard.first_timer().is_some_and(|at| timer.is_none_or(|timer| at < timer)),
         );
         drop(yard);
-        if runs {
-            self.callers.ring();
+        if runs && self.callers.ring() == callers::Rung::WithinASlice {
+            // Whoever has used up a slice waits for those who have not, and not they for the end of its next one.
+            self.interrupter.interrupt();
         }
         if sendings {
             self.ring_for_sendings();
