@@ -1,8 +1,9 @@
 //! The time of a call: CPU time in running slices, and wall-clock time without the time spent waiting for a core.
 //!
-//! A ticker raises the engine's epoch; at each tick the running guest comes here, gives its thread away and is polled again when its
-//! turn comes. So a call's budget is spent by itself alone, a thread is never held for more than a tick or two, and a sleeping host
-//! call (there should be none) is ended by the wall clock.
+//! A ticker raises the engine's epoch, and so does whoever wants a guest's thread for another call: the running guest comes here, gives its
+//! thread away and is polled again when its turn comes. A call that has just begun goes on: the epoch is the engine's, and raising it is
+//! meant for those that have had a slice. So a call's budget is spent by itself alone, a thread is never held for more than a tick or two,
+//! and a sleeping host call (there should be none) is ended by the wall clock.
 
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -14,6 +15,7 @@ use tokio::time::Sleep;
 use wasmtime::UpdateDeadline;
 
 use crate::fault::LimitMet;
+use crate::ticker::TICK;
 
 /// The time of one call. It is shared by the call's store and by the one who polls it, always on the same thread at a time.
 #[derive(Debug)]
@@ -49,8 +51,11 @@ impl Meter {
         self.started.elapsed()
     }
 
-    /// The running guest's tick: it yields, unless its budget is spent.
+    /// The epoch was raised while the guest runs: it yields, unless it has just begun, or its budget is spent.
     pub(crate) fn tick(&self) -> Result<UpdateDeadline, LimitMet> {
+        if self.first_slice.load(Relaxed) && self.started.elapsed() < TICK {
+            return Ok(UpdateDeadline::Continue(1));
+        }
         self.end_slice();
         if self.used_ns.load(Relaxed) / 1_000_000 >= self.budget_ms {
             return Err(LimitMet::Cpu { budget_ms: self.budget_ms });
@@ -168,11 +173,33 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_has_just_begun_goes_on() {
+        let answers = |started: Instant, slices: u32| {
+            let meter = Meter {
+                started,
+                ..Meter::start(1000)
+            };
+            (0..slices).for_each(|_| meter.begin_slice());
+            let goes_on = matches!(meter.tick(), Ok(UpdateDeadline::Continue(1)));
+            assert_eq!(meter.yielded.load(Relaxed), !goes_on);
+            goes_on
+        };
+        let now = Instant::now();
+        let later = now + Duration::from_secs(3600);
+        assert!(answers(later, 0), "less than a tick is over");
+        assert!(!answers(now - TICK, 0));
+        assert!(!answers(later, 1), "it has had a slice");
+    }
+
+    #[test]
     fn time_in_the_queue_is_not_spent() {
         let meter = Meter::start(1000);
         let mut turns = 0;
         let call = std::future::poll_fn(|context| {
             turns += 1;
+            if turns == 1 {
+                burn(2);
+            }
             context.waker().wake_by_ref();
             if turns == 6 {
                 Poll::Ready(())

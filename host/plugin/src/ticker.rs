@@ -10,7 +10,7 @@ use std::time::Duration;
 use wasmtime::{Engine, EngineWeak};
 
 /// How often a running guest gives its thread away.
-const TICK: Duration = Duration::from_millis(1);
+pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a call after which the thread parks.
 const IDLE_TICKS_MAX: u32 = 100;
 
