@@ -6,7 +6,7 @@ use hookmill_domain::ids::PluginId;
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::names::PluginName;
 use hookmill_plugin_room::{Refusal, Report};
-use hookmill_store::{Activate, NewVersion, PluginVersion, PluginsMax, StoreError, TooMuch, Uploaded};
+use hookmill_store::{Activate, NewVersion, PluginVersion, PluginsMax, Stand, StoreError, TooMuch, Uploaded};
 use tracing::warn;
 
 use crate::activation::{Fit, Judging, Unfit};
@@ -31,6 +31,15 @@ pub struct Upload {
     pub not_activated: Option<Unfit>,
     /// The report of its inspection.
     pub report: Report,
+}
+
+/// Whether what is uploaded becomes the active version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Activating {
+    No,
+    Yes,
+    /// If this version is the active one until then.
+    InPlaceOf(u32),
 }
 
 /// A component that is to be a version of a plugin.
@@ -71,10 +80,11 @@ impl River {
         bytes: Bytes,
         activate: bool,
     ) -> Result<Upload, ChangeError> {
-        self.upload(Component::new(owner, name, bytes, false), activate).await
+        let activating = if activate { Activating::Yes } else { Activating::No };
+        self.upload(Component::new(owner, name, bytes, false), activating).await
     }
 
-    async fn upload(&self, component: Component, activate: bool) -> Result<Upload, ChangeError> {
+    async fn upload(&self, component: Component, activating: Activating) -> Result<Upload, ChangeError> {
         let Component { owner, name, digest, .. } = &component;
         let _turn = self.inner.uploads.turn(*owner).ok_or(ChangeError::Busy)?;
         let plugins = &self.inner.plugins;
@@ -96,7 +106,7 @@ impl River {
             activate: Activate::No,
         };
         let report = Report::new(found, &self.inner.limits.plugin);
-        let added = self.add_version(&component, had, version, activate, report).await;
+        let added = self.add_version(&component, had, version, activating, report).await;
         if added.is_err() {
             // What was stored of it belongs to nobody.
             self.bring(Chore::Leave(*digest)).await;
@@ -127,7 +137,7 @@ impl River {
         component: &Component,
         had: bool,
         mut version: NewVersion,
-        activate: bool,
+        activating: Activating,
         report: Report,
     ) -> Result<Upload, ChangeError> {
         let (store, owner, max) = (&self.inner.store, component.owner, self.plugins_max());
@@ -135,11 +145,13 @@ impl River {
         for _ in 0..TRIES_MAX {
             let mut not_activated = None;
             version.activate = Activate::No;
-            if activate {
-                match judging.fit(&version.name, version.schema.as_deref()).await? {
-                    Fit::Any => version.activate = Activate::Yes,
-                    Fit::Judged(stand) => version.activate = Activate::IfStill(stand),
-                    Fit::Unfit(unfit) => not_activated = Some(unfit),
+            let (is_wanted, stood) = self.is_wanted(owner, &version.name, activating).await?;
+            if is_wanted {
+                match (judging.fit(&version.name, version.schema.as_deref()).await?, stood) {
+                    (Fit::Unfit(unfit), _) => not_activated = Some(unfit),
+                    // It stood so before it was judged: what holds at the commit held then, too.
+                    (Fit::Any | Fit::Judged(_), Some(stand)) | (Fit::Judged(stand), None) => version.activate = Activate::IfStill(stand),
+                    (Fit::Any, None) => version.activate = Activate::Yes,
                 }
             }
             let decoy = (!had).then_some(component.decoy);
@@ -164,6 +176,28 @@ impl River {
         Err(ChangeError::Busy)
     }
 
+    /// Whether a version is to be activated, and how its plugin has to stand at that moment, if that matters.
+    async fn is_wanted(
+        &self,
+        owner: Option<OrganizationKey>,
+        name: &PluginName,
+        activating: Activating,
+    ) -> Result<(bool, Option<Stand>), StoreError> {
+        let version = match activating {
+            Activating::No => return Ok((false, None)),
+            Activating::Yes => return Ok((true, None)),
+            Activating::InPlaceOf(version) => version,
+        };
+        let (stand, _) = self.inner.store.plugin_stand(owner, name.clone()).await?;
+        let active = self.active_version(owner, name).await?;
+        Ok((active == Some(version), Some(stand)))
+    }
+
+    async fn active_version(&self, owner: Option<OrganizationKey>, name: &PluginName) -> Result<Option<u32>, StoreError> {
+        let plugin = self.inner.store.plugin(owner, name.clone()).await?;
+        Ok(plugin.and_then(|plugin| plugin.active))
+    }
+
     fn plugins_max(&self) -> PluginsMax {
         let intake = &self.inner.limits.intake;
         PluginsMax {
@@ -175,7 +209,7 @@ impl River {
 
     /// Makes built-in components known as plugins of the host. One that is known stays as it is, active or not, and one that was deleted
     /// stays deleted: an operator may have activated another. A new one is waited for where its plugin has no active version; else that one
-    /// serves until the new one is ready, which no start waits for.
+    /// serves until the new one is ready, which no start waits for. What an operator activates meanwhile stays the active one.
     pub async fn ensure_built_in(&self, components: impl IntoIterator<Item = (PluginName, Bytes)>) -> Result<(), ChangeError> {
         let store = &self.inner.store;
         let mut later = Vec::new();
@@ -183,13 +217,9 @@ impl River {
             if store.had_plugin_digest(None, name.clone(), Digest::of(&bytes)).await? {
                 continue;
             }
-            let is_served = store
-                .plugin(None, name.clone())
-                .await?
-                .is_some_and(|plugin| plugin.active.is_some());
-            match is_served {
-                true => later.push((name, bytes)),
-                false => self.bring_built_in(name, bytes).await?,
+            match self.active_version(None, &name).await? {
+                Some(active) => later.push((name, bytes, Activating::InPlaceOf(active))),
+                None => self.bring_built_in(name, bytes, Activating::Yes).await?,
             }
         }
         if !later.is_empty() {
@@ -206,16 +236,16 @@ impl River {
         Ok(())
     }
 
-    async fn bring_all_built_in(&self, mut components: Vec<(PluginName, Bytes)>) {
+    async fn bring_all_built_in(&self, mut components: Vec<(PluginName, Bytes, Activating)>) {
         while !components.is_empty() {
             let mut again = Vec::new();
-            for (name, bytes) in components {
-                match self.bring_new_built_in(name.clone(), bytes.clone()).await {
+            for (name, bytes, activating) in components {
+                match self.bring_new_built_in(name.clone(), bytes.clone(), activating).await {
                     Ok(()) => {}
                     Err(failure @ (ChangeError::Busy | ChangeError::Store(_))) => {
                         let error = chain(&failure);
                         warn!(plugin = %name, error, "a built-in plugin's new version could not be made ready; it is tried again in a minute");
-                        again.push((name, bytes));
+                        again.push((name, bytes, activating));
                     }
                     Err(failure) => {
                         let error = chain(&failure);
@@ -233,16 +263,16 @@ impl River {
 
     /// The same as [`River::bring_built_in`], unless the plugin has it: somebody may have uploaded it meanwhile, or the store may have failed
     /// when it had it already.
-    async fn bring_new_built_in(&self, name: PluginName, bytes: Bytes) -> Result<(), ChangeError> {
+    async fn bring_new_built_in(&self, name: PluginName, bytes: Bytes, activating: Activating) -> Result<(), ChangeError> {
         let had = self.inner.store.had_plugin_digest(None, name.clone(), Digest::of(&bytes));
         match had.await? {
             true => Ok(()),
-            false => self.bring_built_in(name, bytes).await,
+            false => self.bring_built_in(name, bytes, activating).await,
         }
     }
 
-    async fn bring_built_in(&self, name: PluginName, bytes: Bytes) -> Result<(), ChangeError> {
-        let upload = self.upload(Component::new(None, name.clone(), bytes, true), true).await?;
+    async fn bring_built_in(&self, name: PluginName, bytes: Bytes, activating: Activating) -> Result<(), ChangeError> {
+        let upload = self.upload(Component::new(None, name.clone(), bytes, true), activating).await?;
         if let Some(unfit) = upload.not_activated {
             warn!(plugin = %name, version = upload.version.version, reason = unfit.message, "a built-in plugin's new version stays inactive");
         }

@@ -365,7 +365,7 @@ fn refuse_all(accepts: &mut Vec<Accept>, error: &StoreError) {
     }
 }
 
-/// Whether the disk has more room than is to be kept free, asked for now and then.
+/// Whether the disk has more room than is to be kept free, asked for now and then; where it has not, each time.
 struct Room {
     asked_at: Option<Instant>,
     enough: bool,
@@ -378,7 +378,7 @@ pub(crate) fn has_room(folder: &std::path::Path, free_bytes_min: u64) -> bool {
 
 impl Room {
     fn enough(&mut self, folder: &std::path::Path, free_bytes_min: u64) -> bool {
-        if self.asked_at.is_none_or(|at| at.elapsed() >= FREE_SPACE_EVERY) {
+        if !self.enough || self.asked_at.is_none_or(|at| at.elapsed() >= FREE_SPACE_EVERY) {
             self.asked_at = Some(Instant::now());
             self.enough = has_room(folder, free_bytes_min);
         }

@@ -1,7 +1,5 @@
 //! Keys: shown once, presented in headers, kept hashed, and for a while.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use hookmill_domain::api_key::Role;
 use hookmill_flow::{ChangeError, NewApiKey};
 use serde_json::{Value, json};
@@ -11,7 +9,7 @@ use crate::parts::client::Client;
 use crate::parts::clock::HandClock;
 use crate::parts::host::{Host, OPERATOR_KEY, Options, text};
 use crate::parts::looks::problem;
-use crate::parts::river::{close, limits, open, organization};
+use crate::parts::river::{Api, close, limits, open, organization};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_shown_once_and_presented_in_headers() {
@@ -119,38 +117,42 @@ fn all_bytes(host: &Host) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expiring_key_expires() {
-    let mut host = Host::start();
-    host.organization("contractfit1").await;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    let seconds = now.as_secs();
-    // At the end of the second after next: long enough to be used, short enough to be waited for.
-    let written = rfc3339(seconds + 3);
-    let (id, brief) = key(&host, "contractfit1", "read", json!({"expires_at": written})).await;
-    assert_eq!(
-        host.operator.get(&format!("/keys/{id}")).await.expect(200)["expires_at"],
-        written.replace('Z', ".000Z")
-    );
-    brief.get("/integrations").await.expect(200);
-    let end = UNIX_EPOCH + Duration::from_secs(seconds + 3);
-    let until = async |moment: SystemTime| tokio::time::sleep(moment.duration_since(SystemTime::now()).unwrap_or_default()).await;
-    until(end - Duration::from_millis(500)).await;
-    let before = brief.get("/integrations").await;
-    assert!(before.status == 200 || SystemTime::now() >= end, "not before its time: {before:?}");
-    // The clock of a sleep and that of the day differ by what the day's is corrected by meanwhile.
-    until(end + Duration::from_millis(20)).await;
-    problem(&brief.get("/integrations").await, 401, "-");
-    host.kill();
-    host.start_again();
-    problem(
-        &Client {
-            address: host.operator.address,
-            ..brief
-        }
-        .get("/integrations")
-        .await,
-        401,
-        "-",
-    );
+    const OPERATOR: &str = "an operator's key";
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), HandClock::at(1_790_000_000_000));
+    let river = open(folder.path(), &clock, limits()).await;
+    organization(&river, "contractfit1").await;
+    let operator = NewApiKey {
+        role: Role::Operator,
+        organization: None,
+        inboxes: None,
+        description: None,
+        expires_at: None,
+    };
+    river.keep_api_key(OPERATOR, operator).await.expect("kept");
+    let api = Api::serve(&river).await;
+    let operator = api.client(OPERATOR);
+    let wanted = json!({"role": "read", "organization": "contractfit1", "expires_at": "2026-09-21T14:13:22Z"});
+    let made = operator.post("/keys", &wanted).await.expect(201);
+    let brief = text(&made, "/key");
+    let place = format!("/keys/{}", text(&made, "/id"));
+    assert_eq!(operator.get(&place).await.expect(200)["expires_at"], "2026-09-21T14:13:22.000Z");
+    clock.turn_by_ms(1999);
+    api.client(brief).get("/integrations").await.expect(200);
+    clock.turn_by_ms(1);
+    problem(&api.client(brief).get("/integrations").await, 401, "-");
+    operator.get("/integrations?organization=contractfit1").await.expect(200);
+    api.end().await;
+    close(river).await;
+
+    let river = open(folder.path(), &clock, limits()).await;
+    let api = Api::serve(&river).await;
+    problem(&api.client(brief).get("/integrations").await, 401, "-");
+    api.client(OPERATOR)
+        .get("/integrations?organization=contractfit1")
+        .await
+        .expect(200);
+    api.end().await;
+    close(river).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,26 +216,6 @@ async fn paged(client: &Client, list: &str) -> Vec<String> {
             _ => return ids,
         }
     }
-}
-
-/// Seconds since the epoch as RFC 3339 writes them. The days by Howard Hinnant's `civil_from_days`.
-fn rfc3339(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let (day, month) = (
-        day_of_year - (153 * shifted + 2) / 5 + 1,
-        if shifted < 10 { shifted + 3 } else { shifted - 9 },
-    );
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        rest / 3600,
-        rest / 60 % 60,
-        rest % 60
-    )
 }
 
 /// A key is known before it is on disk: what comes to nothing leaves nothing, and what was there before stays.

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use hookmill_plugin_room::CompilerCommand;
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 
+use tokio::io::Interest;
+
 use super::receiver::PATIENCE;
 use super::river::compiler_after;
+use super::waitable;
 
 /// Where it waits: a pipe that it reads a line from.
 pub struct Gate(PathBuf);
@@ -40,13 +43,13 @@ impl Gate {
 
     /// Ends once none waits any more.
     pub async fn left(&self) {
-        let watch = async {
-            // Nothing tells of it but that nobody is there to read.
-            while rustix::fs::open(&self.0, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).is_ok() {
-                tokio::task::yield_now().await;
-            }
+        let Ok(writing) = rustix::fs::open(&self.0, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) else {
+            return;
         };
-        tokio::time::timeout(PATIENCE, watch).await.expect("it waits no more");
+        // A pipe that nobody reads is an error to whoever writes.
+        let gate = waitable(writing);
+        let unread = tokio::time::timeout(PATIENCE, gate.ready(Interest::ERROR)).await;
+        unread.expect("it waits no more").expect("the pipe can be watched").retain_ready();
     }
 
     /// Lets all through until what is answered is dropped.

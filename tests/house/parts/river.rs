@@ -1,21 +1,29 @@
 //! A river in this process, for tests that turn the clock by hand.
 
+use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hookmill_api::ApiSettings;
 use hookmill_domain::address::AddressPolicy;
 use hookmill_domain::event::{Envelope, Kinds, Posted, parse};
 use hookmill_domain::integration::{Draft, LiveTarget, OrganizationKey};
 use hookmill_domain::key::Key;
 use hookmill_domain::limits::Limits;
+use hookmill_domain::names::PluginName;
 use hookmill_domain::target::{TargetUrl, check_integration_headers};
 use hookmill_egress::{Client, ClientConfig};
 use hookmill_flow::{Parts, River};
 use hookmill_plugin_room::{CompilerCommand, Plugins, Settings};
-use hookmill_store::{EventView, Store, StoreSettings};
+use hookmill_store::{EventView, Store, StoreError, StoreSettings};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
+use super::client::Client as ApiClient;
 use super::clock::HandClock;
 use super::disk::DatabaseLog;
 use super::hookmill;
@@ -95,6 +103,37 @@ pub async fn close(river: River) {
     river.shut_down(Duration::from_secs(5)).await;
 }
 
+/// The API of a river in this process.
+pub struct Api {
+    address: SocketAddr,
+    end: oneshot::Sender<()>,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Api {
+    /// Serves a river on a port of its own.
+    pub async fn serve(river: &River) -> Api {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let (end, ends) = oneshot::channel();
+        let ends = async { ends.await.unwrap_or_default() };
+        let task = tokio::spawn(hookmill_api::serve(listener, river.clone(), ApiSettings::default(), ends));
+        Api { address, end, task }
+    }
+
+    pub fn client(&self, key: &str) -> ApiClient {
+        ApiClient {
+            address: self.address,
+            key: key.to_owned(),
+        }
+    }
+
+    pub async fn end(self) {
+        self.end.send(()).expect("it serves");
+        self.task.await.expect("joined").expect("it has served");
+    }
+}
+
 pub async fn organization(river: &River, name: &str) -> OrganizationKey {
     let (organization, _) = river
         .create_organization(name.parse().expect("a name"), Vec::new())
@@ -143,25 +182,31 @@ pub async fn post(river: &River, organization: OrganizationKey, body: &str) -> K
     receipts[0].id.parts().expect("an id of this house").0
 }
 
-/// The event as it stands, once it stands so: it is read again whenever something was committed to the river's folder.
+/// The event as it stands, once it stands so.
 pub async fn wait_until(river: &River, folder: &Path, event: Key, so: impl Fn(&EventView) -> bool) -> EventView {
+    once(folder, async || river.store().event(event).await, so).await
+}
+
+/// The host's plugin of that name, once that version is the active one.
+pub async fn wait_for_active(river: &River, folder: &Path, name: &str, version: u32) {
+    let name: PluginName = name.parse().expect("a name");
+    let plugin = async || river.store().plugin(None, name.clone()).await;
+    once(folder, plugin, |plugin| plugin.active == Some(version)).await;
+}
+
+/// What a read gives, once it is so: it is read again whenever something was committed to the river's folder.
+pub async fn once<T: Debug>(folder: &Path, read: impl AsyncFn() -> Result<Option<T>, StoreError>, so: impl Fn(&T) -> bool) -> T {
     let mut log = DatabaseLog::watch(folder);
     let watch = async {
         loop {
-            let view = river
-                .store()
-                .event(event)
-                .await
-                .expect("the store reads")
-                .expect("the event is there");
-            if so(&view) {
-                return view;
+            match read().await.expect("the store reads") {
+                Some(found) if so(&found) => return found,
+                _ => log.written().await,
             }
-            log.written().await;
         }
     };
     match tokio::time::timeout(PATIENCE, watch).await {
-        Ok(view) => view,
-        Err(_) => panic!("it never stood so: {:?}", river.store().event(event).await),
+        Ok(found) => found,
+        Err(_) => panic!("it never stood so: {:?}", read().await),
     }
 }

@@ -53,7 +53,7 @@ async fn it_ends_when_its_client_goes_away_and_is_one_at_a_time() {
         two_versions(tenant).await;
         endless(tenant, 10).await;
     }
-    let mut stream = at_the_first_that_loops(&tenant).await;
+    let stream = at_the_first_that_loops(&tenant).await;
     let refused = some_problem(&tenant.post(PASSES, &asked(1)).await, 429);
     assert_eq!(refused["limit"], "at_once_max_per_organization");
     // The second of the host's places is free, and the third is none.
