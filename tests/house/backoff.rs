@@ -8,7 +8,7 @@ use hookmill_flow::River;
 use hookmill_store::{Attempt, EventView, ListMax};
 
 use crate::parts::clock::HandClock;
-use crate::parts::receiver::{Receiver, Reply};
+use crate::parts::receiver::{Gate, Receiver, Reply};
 use crate::parts::river::{close, draft, limits, open, organization, post, wait_until};
 
 const START_MS: i64 = 1_790_000_000_000;
@@ -124,11 +124,22 @@ async fn what_is_given_up_while_its_attempt_is_under_way_stays_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = HandClock::at(START_MS);
     let river = open(folder.path(), &clock, limits()).await;
-    let receiver = Receiver::answering(|got| if got.number == 1 { Reply::Hang } else { Reply::Status(500) }).await;
+    let gate = Gate::closed();
+    let receiver = {
+        let gate = gate.clone();
+        Receiver::answering(move |got| {
+            if got.number == 1 {
+                Reply::Gated(gate.clone(), 500)
+            } else {
+                Reply::Status(500)
+            }
+        })
+        .await
+    };
     let tenant = organization(&river, "contractfit1").await;
     let draft = |paused| Draft {
         paused,
-        timeout_ms: Some(8_000),
+        timeout_ms: Some(60_000),
         ..draft(&["document_text"], &receiver.url("/hook"))
     };
     let made = river.create_integration(tenant, draft(false)).await.expect("made");
@@ -149,6 +160,7 @@ async fn what_is_given_up_while_its_attempt_is_under_way_stays_so() {
         .expect("changed");
     clock.turn_by_ms(limits().delivery.age_ms_max);
     wait_until(&river, folder.path(), event, |view| is(view, DeliveryState::Expired, 1)).await;
+    gate.open();
     let view = wait_until(&river, folder.path(), event, |view| !is(view, DeliveryState::Expired, 1)).await;
     assert!(is(&view, DeliveryState::Expired, 2), "{:?}", view.runs[0].deliveries);
     assert_eq!(view.runs[0].deliveries[0].due_at, None);

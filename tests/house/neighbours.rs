@@ -22,7 +22,7 @@ const OWED: usize = 500;
 async fn gated() -> (Receiver, Gate) {
     let gate = Gate::closed();
     let passed = gate.clone();
-    (Receiver::answering(move |_| Reply::Gated(passed.clone())).await, gate)
+    (Receiver::answering(move |_| Reply::Gated(passed.clone(), 200)).await, gate)
 }
 
 fn ids(received: &[Received]) -> BTreeSet<String> {

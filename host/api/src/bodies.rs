@@ -2,7 +2,8 @@
 //! Small ones are bounded by the number of connections; a larger one takes its share of what the host and its organization may have, as its
 //! bytes come in, and waits where there is none left. So a client that announces much and sends little takes little, and one organization can
 //! not take what another needs. Since they grow, they may come to wait for each other: then one goes on past what there is, so that a pool is
-//! exceeded by one body at most.
+//! exceeded by one body at most. One that is larger than its organization's pool takes no more of the host's than that, so that nobody waits
+//! for it alone; of these, one goes on at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -23,6 +24,8 @@ pub(crate) struct Bodies(Arc<Inner>);
 struct Inner {
     host: Pool,
     organization_kib: usize,
+    /// For one claim that is larger than its organization's pool.
+    larger: Arc<Semaphore>,
     /// Those that have a larger body under way; others are dropped when the next one comes.
     organizations: Mutex<HashMap<OrganizationKey, Weak<Shared>>>,
 }
@@ -117,6 +120,7 @@ impl Bodies {
         Bodies(Arc::new(Inner {
             host: Pool::new(kib(limits.payload_memory_bytes_max)),
             organization_kib: kib(limits.payload_memory_bytes_max_per_organization),
+            larger: Arc::new(Semaphore::new(1)),
             organizations: Mutex::default(),
         }))
     }
@@ -128,6 +132,7 @@ impl Bodies {
             organization,
             of_organization: None,
             of_host: Share::new(self.0.host.clone()),
+            larger: None,
         }
     }
 
@@ -150,6 +155,7 @@ pub(crate) struct Claim {
     organization: Option<OrganizationKey>,
     of_organization: Option<Share>,
     of_host: Share,
+    larger: Option<OwnedSemaphorePermit>,
 }
 
 impl Claim {
@@ -163,9 +169,18 @@ impl Claim {
             let pool = || self.bodies.pool(organization);
             self.of_organization.get_or_insert_with(|| Share::new(pool())).top_up(kib).await;
         }
-        // No more of the host's pool, either: one organization does not come to wait for all of it, with everybody else behind it.
-        let kib_max = self.organization.map_or(usize::MAX, |_| self.bodies.0.organization_kib);
+        let kib_max = self.kib_max();
         self.of_host.top_up(kib.min(kib_max)).await;
+        if kib > kib_max && self.larger.is_none() {
+            // It has all that it takes of the pools: whoever goes on here waits for nothing any more.
+            let larger = self.bodies.0.larger.clone().acquire_owned().await;
+            self.larger = Some(larger.expect("the semaphore is never closed"));
+        }
+    }
+
+    /// What it takes of the host's pool at most.
+    fn kib_max(&self) -> usize {
+        self.organization.map_or(usize::MAX, |_| self.bodies.0.organization_kib)
     }
 
     /// Gives back what the claim holds past `bytes`.
@@ -173,6 +188,9 @@ impl Claim {
         let kib = bytes.div_ceil(KIB);
         for share in self.of_organization.iter_mut().chain([&mut self.of_host]) {
             share.shrink(kib);
+        }
+        if kib <= self.kib_max() {
+            self.larger = None;
         }
     }
 }
@@ -269,6 +287,19 @@ mod tests {
         assert!(now(whole.grow(100 * 1024 * 1024)));
         let mut others = bodies.claim(Some(OrganizationKey(2)));
         assert!(now(others.grow(100 * 1024)));
+        drop(others);
+        // Two would take a multiple of what the pools tell.
+        let bodies = Bodies::new(&IntakeLimits {
+            payload_memory_bytes_max: 400 * 1024,
+            payload_memory_bytes_max_per_organization: 200 * 1024,
+            ..IntakeLimits::default()
+        });
+        let [mut first, mut second] = [1, 2].map(|organization| bodies.claim(Some(OrganizationKey(organization))));
+        assert!(now(first.grow(300 * 1024)));
+        assert!(!now(second.grow(300 * 1024)));
+        assert!(now(first.grow(400 * 1024)), "it grows on");
+        first.shrink(200 * 1024);
+        assert!(now(second.grow(300 * 1024)));
     }
 
     #[test]

@@ -10,9 +10,6 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue};
 use rustls::pki_types::ServerName;
 
-/// Room for the headers of an ordinary request without growing.
-const HEADERS_CAPACITY: usize = 16;
-
 /// A scheme, a host and a port, on behalf of one organization: connections are shared by equal endpoints, and by no others.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -55,10 +52,10 @@ impl Endpoint {
         })
     }
 
-    /// An empty map that begins with `host`, which receivers like to see first.
+    /// A map that begins with `host`, which receivers like to see first, with room for so many others.
     #[must_use]
-    pub fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(HEADERS_CAPACITY);
+    pub fn headers(&self, others: usize) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(others + 1);
         headers.insert(HOST, self.host_header.clone());
         headers
     }

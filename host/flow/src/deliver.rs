@@ -323,6 +323,8 @@ fn path_and_query(target: &LiveTarget, request: &Request) -> Result<PathAndQuery
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+/// These, and `content-type`.
+const OF_THE_HOUSE: usize = 4;
 
 /// The headers of one attempt: the plugin's, then the target's, which win, then the house's.
 fn headers(
@@ -337,7 +339,7 @@ fn headers(
         "application/json" => Ok(HeaderValue::from_static("application/json")),
         text => HeaderValue::from_str(text).map_err(|failure| failure.to_string()),
     };
-    let mut headers = endpoint.headers();
+    let mut headers = endpoint.headers(request.headers.len() + target.headers.len() + OF_THE_HOUSE);
     for (name, text) in &request.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|failure| failure.to_string())?;
         headers.append(name, value(text)?);

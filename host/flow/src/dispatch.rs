@@ -72,12 +72,14 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
                 if let Poll::Ready(Some(end)) = poll_fn(|context| Poll::Ready(calls.poll_slice(context))).await {
                     ended.push(end);
                 }
+                inner.lanes.callers.is_back(number);
             }
         }
         tokio::select! {
             biased;
-            Some(end) = calls.next(), if !calls.is_empty() => ended.push(end),
+            // Looked at before each slice: a ring that came when none was running has interrupted none.
             () = bell.notified(), if calls.len() < calls_max => {}
+            Some(end) = calls.next(), if !calls.is_empty() => ended.push(end),
             _ = stop.changed() => {
                 // What is under way ends within its own limits.
                 while let Some(end) = calls.next().await {
@@ -169,7 +171,7 @@ pub(crate) const AGAIN_AFTER_MS: u64 = 500;
 
 /// Requests go on to wait for their targets; what ended without any is recorded. And the next runs are taken, at most `max`.
 fn hand_on(inner: &Arc<Inner>, thread: usize, ended: &mut Vec<End>, max: usize, has_calls: bool, runs: &mut Vec<Run>) {
-    if ended.is_empty() && max == 0 {
+    if ended.is_empty() && max == 0 && !has_calls {
         return;
     }
     let any = !ended.is_empty();

@@ -33,6 +33,7 @@ mod fault;
 mod findings;
 mod fuel;
 mod inspect;
+mod interrupt;
 mod linking;
 mod loaded;
 mod log;
@@ -52,7 +53,6 @@ mod ticker;
 mod turns;
 mod wasi;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -61,7 +61,6 @@ use hookmill_domain::digest::Digest;
 use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::limits::PluginLimits;
 use tokio::sync::Semaphore;
-use wasmtime::{Engine, EngineWeak};
 
 pub use ahead::{Ahead, Precompiler};
 pub use artifacts::Swept;
@@ -70,6 +69,7 @@ pub use child::compile_child;
 pub use contract::ContractVersion;
 pub use fuel::{Fuel, Fueled, Uncounted};
 pub use inspect::{Inspection, Needs};
+pub use interrupt::Interrupter;
 pub use loaded::Component;
 pub use manners::{give_way, stand_back};
 pub use process::CompilerCommand;
@@ -101,25 +101,6 @@ struct Room {
     findings: Findings,
     /// Artifacts that are read at once: no more than there can be calls, however many components are waited for.
     reads: Semaphore,
-}
-
-/// Interrupts running guests.
-#[derive(Clone)]
-pub struct Interrupter([EngineWeak; 2]);
-
-impl fmt::Debug for Interrupter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Interrupter")
-    }
-}
-
-impl Interrupter {
-    /// Lets the guests that are running give their threads away now, and not at the next tick. What they may compute they keep.
-    pub fn interrupt(&self) {
-        for engine in self.0.iter().filter_map(EngineWeak::upgrade) {
-            engine.increment_epoch();
-        }
-    }
 }
 
 /// A configuration that its plugin's schema does not allow.
@@ -199,7 +180,7 @@ impl Plugins {
     #[must_use]
     pub fn interrupter(&self) -> Interrupter {
         let Tiers { small, large } = &self.0.tiers;
-        Interrupter([&small.engine, &large.engine].map(Engine::weak))
+        Interrupter::new([&small.engine, &large.engine])
     }
 
     /// A component, loaded from its artifact if it is not; if there is no sound artifact for this engine, `fetch` is asked for the

@@ -193,13 +193,14 @@ mod tests {
 
     #[test]
     fn time_in_the_queue_is_not_spent() {
-        let meter = Meter::start(1000);
+        // Its first slice has been a tick already, so that it gives its thread away at once.
+        let meter = Meter {
+            started: Instant::now() - TICK,
+            ..Meter::start(1000)
+        };
         let mut turns = 0;
         let call = std::future::poll_fn(|context| {
             turns += 1;
-            if turns == 1 {
-                burn(2);
-            }
             context.waker().wake_by_ref();
             if turns == 6 {
                 Poll::Ready(())
@@ -209,12 +210,12 @@ mod tests {
         });
         let neighbour = async {
             for _ in 0..6 {
-                burn(10);
+                burn(100);
                 tokio::task::yield_now().await;
             }
         };
-        // The neighbour takes 60 ms between this call's turns, far more than the 20 ms of its wall clock.
-        let (ended, ()) = runtime().block_on(async { tokio::join!(watch(&meter, 20, call), neighbour) });
+        // The neighbour takes 600 ms between this call's turns, far more than the 300 ms of its wall clock.
+        let (ended, ()) = runtime().block_on(async { tokio::join!(watch(&meter, 300, call), neighbour) });
         assert_eq!(ended, Ok(()));
     }
 }

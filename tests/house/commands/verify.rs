@@ -212,7 +212,7 @@ async fn what_is_not_recorded_has_nothing_to_be_compared_with() {
     let gate = Gate::closed();
     let held = gate.clone();
     let receiver = Receiver::answering(move |got| match got.path.as_str() {
-        "/held" => Reply::Gated(held.clone()),
+        "/held" => Reply::Gated(held.clone(), 200),
         _ => Reply::Status(200),
     })
     .await;

@@ -22,7 +22,7 @@ async fn a_deletion_cancels_what_waits() {
     let receiver = {
         let (gate, failing) = (gate.clone(), failing.clone());
         Receiver::answering(move |got| match got.path.as_str() {
-            "/slow" => Reply::Gated(gate.clone()),
+            "/slow" => Reply::Gated(gate.clone(), 200),
             "/failing" if failing.load(Ordering::Relaxed) => Reply::Status(503),
             _ => Reply::Status(200),
         })

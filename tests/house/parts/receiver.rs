@@ -46,8 +46,8 @@ pub enum Reply {
     Full(u16, Vec<(&'static str, String)>, Bytes),
     /// Nothing, until the other side has had enough.
     Hang,
-    /// 200, once the gate is open.
-    Gated(Gate),
+    /// That status, once the gate is open.
+    Gated(Gate, u16),
 }
 
 /// Holds answers back until it is opened.
@@ -175,9 +175,9 @@ async fn answer(
     let (status, headers, body) = match reply {
         Reply::Status(status) => (status, Vec::new(), Bytes::new()),
         Reply::Full(status, headers, body) => (status, headers, body),
-        Reply::Gated(gate) => {
+        Reply::Gated(gate, status) => {
             gate.passed().await;
-            (200, Vec::new(), Bytes::new())
+            (status, Vec::new(), Bytes::new())
         }
         Reply::Hang => {
             let never: Infallible = std::future::pending().await;

@@ -271,7 +271,7 @@ async fn what_is_under_way_or_waits_for_its_receiver_needs_its_version() {
     let gate = Gate::closed();
     let held = gate.clone();
     let receiver = Receiver::answering(move |got| match &*got.path {
-        "/slow" => Reply::Gated(held.clone()),
+        "/slow" => Reply::Gated(held.clone(), 200),
         _ => Reply::Status(503),
     })
     .await;

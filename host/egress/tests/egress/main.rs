@@ -42,7 +42,7 @@ fn policy(entries: &[&str]) -> Arc<AddressPolicy> {
 fn post(url: &str) -> Outgoing {
     let target = TargetUrl::parse(url).expect("the test names a valid target");
     let endpoint = Endpoint::new(1, &target);
-    let mut headers = endpoint.headers();
+    let mut headers = endpoint.headers(1);
     headers.insert(CONTENT_TYPE, "application/json".parse().expect("valid"));
     Outgoing {
         path_and_query: target.join(None, &[]).expect("short enough"),

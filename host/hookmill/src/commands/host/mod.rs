@@ -139,7 +139,7 @@ impl Host {
 impl Reached {
     fn outgoing(&self, call: Call<'_>) -> anyhow::Result<Outgoing> {
         let endpoint = Endpoint::new(0, &self.url);
-        let mut headers = endpoint.headers();
+        let mut headers = endpoint.headers(2);
         if let Some(content_type) = call.content_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
