@@ -68,6 +68,37 @@ fn a_plugin_goes_live_from_nothing_is_mended_and_rolled_back() {
     }
 }
 
+/// "`rust` may be `js`, `python` or `c`; all else is the same".
+#[track_caller]
+fn goes_live_in(language: &str) {
+    let (part, _) = OF_PLUGINS.split_once("\nMend the source ").expect("words between two blocks");
+    let script: String = blocks(part, "sh").concat();
+    let script = replaced(&script, "--lang rust", &format!("--lang {language}"));
+    let said = Place::new().run(&script);
+    for told in [
+        r#""state": "done""#,
+        r#""code": "rejected""#,
+        r#""reason": "the document has no gross amount""#,
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+}
+
+#[test]
+fn a_plugin_goes_live_from_nothing_in_javascript() {
+    goes_live_in("js");
+}
+
+#[test]
+fn a_plugin_goes_live_from_nothing_in_python() {
+    goes_live_in("python");
+}
+
+#[test]
+fn a_plugin_goes_live_from_nothing_in_c() {
+    goes_live_in("c");
+}
+
 #[test]
 fn the_first_plugin_of_the_readme_is_the_example() {
     let without_words: String = EXAMPLE.split_inclusive('\n').skip_while(|line| line.starts_with("//!")).collect();
