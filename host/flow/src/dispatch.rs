@@ -45,7 +45,7 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
     loop {
         loop {
             let max = calls_max.saturating_sub(calls.len()).min(together);
-            hand_on(inner, number, &mut ended, max, !calls.is_empty(), &mut runs);
+            hand_on(inner, number, &mut ended, max, max > 0 && !calls.is_empty(), &mut runs);
             if runs.is_empty() {
                 // What is there may be kept from it by a limit: then the end of a call rings.
                 break;
@@ -68,7 +68,8 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
             }
             if !calls.is_empty() {
                 // What has ended goes on first. Then those that have yielded get a slice as well, however many new ones come.
-                hand_on(inner, number, &mut ended, 0, true, &mut runs);
+                // A thread without a free place is not rung for: it would hear it for nobody.
+                hand_on(inner, number, &mut ended, 0, calls.len() < calls_max, &mut runs);
                 if let Poll::Ready(Some(end)) = poll_fn(|context| Poll::Ready(calls.poll_slice(context))).await {
                     ended.push(end);
                 }
@@ -84,7 +85,7 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
                 // What is under way ends within its own limits.
                 while let Some(end) = calls.next().await {
                     ended.push(end);
-                    hand_on(inner, number, &mut ended, 0, true, &mut runs);
+                    hand_on(inner, number, &mut ended, 0, false, &mut runs);
                 }
                 return;
             }

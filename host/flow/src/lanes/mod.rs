@@ -123,7 +123,8 @@ impl Lanes {
     }
 
     /// What a thread that calls plugins does between calls, under one lock: the end of the last ones, and the next runs, at most `max` of
-    /// them. If there are none, it counts as waiting from here on; `has_calls`: it has some that have yielded, and gives them a slice now.
+    /// them. If there are none, it counts as waiting from here on; `has_calls`: it has some that have yielded, gives them a slice now,
+    /// and has a place for one more.
     pub(crate) fn next_runs(
         &self,
         thread: usize,
