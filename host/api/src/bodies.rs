@@ -3,7 +3,8 @@
 //! bytes come in, and waits where there is none left. So a client that announces much and sends little takes little, and one organization can
 //! not take what another needs. Since they grow, they may come to wait for each other: then one goes on past what there is, so that a pool is
 //! exceeded by one body at most. One that is larger than its organization's pool takes no more of the host's than that, so that nobody waits
-//! for it alone; of these, one goes on at a time.
+//! for it alone. Of these, one goes on at a time: past what there is, and before it has taken anything, so that those that wait for it keep
+//! nothing from others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -88,14 +89,26 @@ impl Share {
         let Shared { free, past } = &*self.pool.shared;
         tokio::select! {
             biased;
-            more = free.clone().acquire_many_owned(wanted) => {
-                let more = more.expect("the semaphore is never closed");
-                match &mut self.held {
-                    Some(held) => held.merge(more),
-                    None => self.held = Some(more),
-                }
-            }
+            more = free.clone().acquire_many_owned(wanted) => self.add(more.expect("the semaphore is never closed")),
             past = past.clone().acquire_owned(), if has > 0 => self.past = Some(past.expect("the semaphore is never closed")),
+        }
+    }
+
+    /// The same without waiting: as much of it as is free.
+    fn take(&mut self, kib: usize) {
+        let Shared { free, .. } = &*self.pool.shared;
+        let wanted = kib.saturating_sub(self.kib()).min(free.available_permits());
+        let more = u32::try_from(wanted).map(|wanted| free.clone().try_acquire_many_owned(wanted));
+        // Whoever comes in between has it.
+        if let Ok(Ok(more)) = more {
+            self.add(more);
+        }
+    }
+
+    fn add(&mut self, more: OwnedSemaphorePermit) {
+        match &mut self.held {
+            Some(held) => held.merge(more),
+            None => self.held = Some(more),
         }
     }
 
@@ -163,34 +176,50 @@ impl Claim {
     /// grows in steps always comes to an end: of those that wait for more, one goes on past its organization's pool, and one past all.
     pub(crate) async fn grow(&mut self, bytes: usize) {
         let kib = bytes.div_ceil(KIB);
-        if let Some(organization) = self.organization
-            && self.of_host.past.is_none()
-        {
+        if self.of_host.past.is_some() || self.larger.is_some() {
+            return;
+        }
+        if kib > self.kib_max() {
+            let larger = self.bodies.0.larger.clone().acquire_owned().await;
+            self.larger = Some(larger.expect("the semaphore is never closed"));
+            // It waits for nothing more, since whoever waits for it may have the rest.
+            return self.take(self.kib_max());
+        }
+        if let Some(organization) = self.organization {
             let pool = || self.bodies.pool(organization);
             self.of_organization.get_or_insert_with(|| Share::new(pool())).top_up(kib).await;
         }
-        let kib_max = self.kib_max();
-        self.of_host.top_up(kib.min(kib_max)).await;
-        if kib > kib_max && self.larger.is_none() {
-            // It has all that it takes of the pools: whoever goes on here waits for nothing any more.
-            let larger = self.bodies.0.larger.clone().acquire_owned().await;
-            self.larger = Some(larger.expect("the semaphore is never closed"));
-        }
+        self.of_host.top_up(kib).await;
     }
 
-    /// What it takes of the host's pool at most.
+    /// What it takes of the pools at most.
     fn kib_max(&self) -> usize {
         self.organization.map_or(usize::MAX, |_| self.bodies.0.organization_kib)
+    }
+
+    fn shares(&mut self) -> impl Iterator<Item = &mut Share> {
+        self.of_organization.iter_mut().chain([&mut self.of_host])
+    }
+
+    /// Has it hold `kib` of the pools, or what of it is free.
+    fn take(&mut self, kib: usize) {
+        if let Some(organization) = self.organization {
+            let pool = || self.bodies.pool(organization);
+            self.of_organization.get_or_insert_with(|| Share::new(pool()));
+        }
+        self.shares().for_each(|share| share.take(kib));
     }
 
     /// Gives back what the claim holds past `bytes`.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         let kib = bytes.div_ceil(KIB);
-        for share in self.of_organization.iter_mut().chain([&mut self.of_host]) {
-            share.shrink(kib);
-        }
-        if kib <= self.kib_max() {
-            self.larger = None;
+        self.shares().for_each(|share| share.shrink(kib));
+        if self.larger.is_some() {
+            self.take(kib.min(self.kib_max()));
+            // Until the pools have room for it, it stays the one that is past them.
+            if self.shares().all(|share| share.kib() >= kib) {
+                self.larger = None;
+            }
         }
     }
 }
@@ -298,8 +327,32 @@ mod tests {
         assert!(now(first.grow(300 * 1024)));
         assert!(!now(second.grow(300 * 1024)));
         assert!(now(first.grow(400 * 1024)), "it grows on");
+        let mut others = bodies.claim(Some(OrganizationKey(3)));
+        assert!(
+            now(others.grow(200 * 1024)),
+            "who waits to be the larger one keeps nothing from others"
+        );
+        drop(others);
         first.shrink(200 * 1024);
         assert!(now(second.grow(300 * 1024)));
+    }
+
+    #[test]
+    fn one_that_is_larger_waits_for_no_room_and_leaves_its_place_when_it_has_some() {
+        let bodies = bodies();
+        let claim = |organization| bodies.claim(Some(OrganizationKey(organization)));
+        let [mut first, mut second, mut third] = [1, 2, 3].map(claim);
+        assert!(now(first.grow(200 * 1024)) && now(second.grow(50 * 1024)));
+        assert!(now(third.grow(300 * 1024)), "50 were free, and it has those");
+        assert!(!now(claim(2).grow(1)));
+        third.shrink(100 * 1024);
+        assert!(
+            !now(second.grow(201 * 1024)),
+            "the pools have room for 50 of its 100: it stays the larger one"
+        );
+        drop(first);
+        third.shrink(100 * 1024);
+        assert!(now(second.grow(201 * 1024)));
     }
 
     #[test]
