@@ -68,7 +68,7 @@ async fn standing(inner: &Arc<Inner>, integration: IntegrationKey) -> Result<(),
         Ok(reach) => (reach.live.version, reach.live.hold, reach.live.stopped),
         Err(LiveError::Store(failure)) => return Err(failure),
         Err(failure) => {
-            error!(integration = integration.0, error = %failure, "an integration can not be read: what it is owed waits until it is changed");
+            error!(integration = integration.0, error = %failure, "an integration can not be read: what it is owed waits until it can");
             (0, Some(hookmill_domain::integration::Hold::Disabled), false)
         }
     };

@@ -3,6 +3,7 @@
 //! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha) with a random nonce; the associated data names organization, integration and field, so
 //! that a sealed value moved to another row does not open. Keys are a ring: the first seals, each opens what it sealed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -22,8 +23,12 @@ const HEAD_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
 
 /// The keys, the sealing one first. It is never shown.
 pub struct Keyring {
-    keys: Vec<([u8; KEY_ID_BYTES], XChaCha20Poly1305)>,
+    keys: Vec<(KeyId, XChaCha20Poly1305)>,
+    from: String,
 }
+
+/// The name of a key; it stands before what the key has sealed.
+type KeyId = [u8; KEY_ID_BYTES];
 
 /// Why a sealed value does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,17 +70,24 @@ impl Keyring {
                 message: "holds no key".to_owned(),
             });
         }
-        Ok(Keyring { keys })
+        Ok(Keyring {
+            keys,
+            from: from.to_owned(),
+        })
     }
 
-    /// The ring in this file, which is made with one new key, for the owner alone, if it is not there.
-    pub(crate) fn open(path: &Path, random: &dyn Fn(&mut [u8])) -> Result<Keyring, OpenError> {
+    /// The ring in this file; if it is not there it is made, with one new key and for the owner alone, where nothing has been sealed yet.
+    pub(crate) fn open(path: &Path, has_sealed: bool, random: &dyn Fn(&mut [u8])) -> Result<Keyring, OpenError> {
         let io = |source| OpenError::Io {
             path: path.to_owned(),
             source,
         };
         match fs::read_to_string(path) {
             Ok(text) => Keyring::parse(&text, &path.display().to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound && has_sealed => Err(OpenError::Keyring {
+                from: path.display().to_string(),
+                message: "is not there, and the database holds what was sealed with it: both belong to a backup".to_owned(),
+            }),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let (mut id, mut key) = ([0; KEY_ID_BYTES], [0; 32]);
                 random(&mut id);
@@ -92,6 +104,29 @@ impl Keyring {
             }
             Err(error) => Err(io(error)),
         }
+    }
+
+    /// Refuses a ring that belongs to another database: it has no key of any of these, which that one holds sealed. One that has lost a key
+    /// of several stops what that one sealed and nothing else.
+    pub(crate) fn check(&self, sealed_values: impl Iterator<Item = rusqlite::Result<Vec<u8>>>) -> Result<(), OpenError> {
+        let mut missing = BTreeSet::new();
+        for sealed in sealed_values {
+            let Some(id) = sealed?.get(1..=KEY_ID_BYTES).and_then(|id| KeyId::try_from(id).ok()) else {
+                continue;
+            };
+            if self.keys.iter().any(|(known, _)| *known == id) {
+                return Ok(());
+            }
+            missing.insert(id);
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<String> = missing.into_iter().map(|id| format!("{:08x}", u32::from_be_bytes(id))).collect();
+        Err(OpenError::Keyring {
+            from: self.from.clone(),
+            message: format!("has none of the keys that have sealed what the database holds: {}", ids.join(", ")),
+        })
     }
 
     /// Seals `plain` for the place that `associated` names.

@@ -1,4 +1,4 @@
-//! The keyring: where it stands, and that losing one stops no other.
+//! The keyring: where it stands, that no host starts with another's, and that losing a key stops no other.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -8,6 +8,49 @@ use super::moved;
 use crate::parts::host::{Host, Options, command, text};
 use crate::parts::looks::ended;
 use crate::parts::receiver::Receiver;
+
+const OTHER_KEY: &str = "MTEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+/// Replaces the host's key by another, as its operator has to say. Gives the lines of both.
+fn lose(host: &Host) -> (String, String) {
+    let keyring = host.folder().join("keyring");
+    let lost = std::fs::read_to_string(&keyring).expect("it is read").trim().to_owned();
+    let other = format!("0000000b:{OTHER_KEY}");
+    let id = &lost[..8];
+    std::fs::write(&keyring, format!("{other}\n{id}:{OTHER_KEY}\n")).expect("written");
+    (lost, other)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_host_starts_without_what_its_database_was_sealed_with() {
+    let mut host = Host::start();
+    let tenant = host.organization("contractfit1").await;
+    let receiver = Receiver::start().await;
+    tenant.integration(&receiver.url("/"), json!({"headers": {"X": "y"}})).await;
+    let keyring = host.folder().join("keyring");
+    let ring = std::fs::read_to_string(&keyring).expect("it is read");
+    host.kill();
+    let refused = async |options: &Options| {
+        let (status, said) = ended(command(host.folder(), options)).await;
+        assert!(!status.success());
+        said
+    };
+    std::fs::remove_file(&keyring).expect("removed");
+    let said = refused(&Options::default()).await;
+    assert!(said.contains("keyring") && said.contains("is not there"), "{said}");
+    assert!(!keyring.exists(), "none is made in its place");
+    let strange = format!("0000000b:{OTHER_KEY}");
+    std::fs::write(&keyring, &strange).expect("written");
+    let said = refused(&Options::default()).await;
+    assert!(said.contains(&ring[..8]), "the key that is missing is named: {said}");
+    let said = refused(&Options::default().with("KEYRING", &strange)).await;
+    assert!(said.contains("HOOKMILL_KEYRING") && said.contains(&ring[..8]), "{said}");
+
+    std::fs::write(&keyring, ring).expect("written");
+    host.start_again();
+    moved(&tenant, &host).text_event("d").await;
+    assert_eq!(receiver.wait_for(1).await[0].header("x"), "y");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_key_stops_no_other() {
@@ -21,7 +64,7 @@ async fn a_lost_key_stops_no_other() {
         0o600
     );
     host.kill();
-    std::fs::remove_file(&keyring).expect("removed");
+    lose(&host);
     host.start_again();
     let tenant = moved(&tenant, &host);
     tenant.integration(&receiver.url("/new"), json!({"headers": {"X": "z"}})).await;
@@ -45,7 +88,7 @@ async fn what_has_lost_its_key_can_be_deleted() {
     let id = tenant.integration("https://a.example", json!({"paused": true})).await;
     let event = tenant.text_event("d").await;
     host.kill();
-    std::fs::remove_file(host.folder().join("keyring")).expect("removed");
+    lose(&host);
     host.start_again();
     let tenant = moved(&tenant, &host);
     tenant.delete(&format!("/integrations/{id}")).await.expect(204);
@@ -62,15 +105,12 @@ async fn a_key_that_comes_back_opens_what_it_sealed() {
         .await;
     let keyring = host.folder().join("keyring");
     host.kill();
-    let first = std::fs::read_to_string(&keyring).expect("it is read");
-    std::fs::remove_file(&keyring).expect("removed");
+    let (first, second) = lose(&host);
     host.start_again();
-    let second = std::fs::read_to_string(&keyring).expect("another is made");
-    assert_ne!(first, second);
     let event = moved(&tenant, &host).text_event("d").await;
     host.kill();
     // A ring of both: the first seals, each opens what it sealed.
-    std::fs::write(&keyring, format!("{}\n{}\n", second.trim_end(), first.trim_end())).expect("written");
+    std::fs::write(&keyring, format!("{second}\n{first}\n")).expect("written");
     host.start_again();
     let tenant = moved(&tenant, &host);
     let list = tenant.get("/integrations").await.expect(200);

@@ -6,6 +6,7 @@ use hookmill_domain::time::Time;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::desk::Desk;
+use crate::error::OpenError;
 use crate::seal::{Keyring, SealError};
 use crate::wire::{self, Sealed};
 
@@ -82,6 +83,17 @@ impl Desk<'_> {
         let clock = &self.drawer.clock;
         keyring.seal(&sealed.to_bytes(), &associated(organization, id), &|bytes| clock.random(bytes))
     }
+}
+
+/// Whether the database holds anything that is sealed.
+pub(crate) fn has_sealed(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare("SELECT 1 FROM integration WHERE sealed IS NOT NULL")?.exists([])
+}
+
+/// Whether that ring is the database's. One row is read of a database whose ring it is.
+pub(crate) fn check_keyring(connection: &Connection, keyring: &Keyring) -> Result<(), OpenError> {
+    let mut sealed = connection.prepare("SELECT sealed FROM integration WHERE sealed IS NOT NULL")?;
+    keyring.check(sealed.query_map([], |row| row.get(0))?)
 }
 
 /// What a seal is bound to.
