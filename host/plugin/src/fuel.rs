@@ -98,7 +98,7 @@ impl Plugins {
         let made = blocking(move || {
             let tier = Tier::open(&limits, &size, Metering::Fuel).map_err(std::io::Error::other)?;
             let component = taken(&tier.engine, &artifact).map_err(std::io::Error::other)?;
-            Ok(link(&Arc::new(tier), digest, &component, artifact.bytes().len() as u64))
+            Ok(link(&Arc::new(tier), digest, &component, artifact.bytes().len() as u64, 0))
         });
         let component = made.await.map_err(|error| refused(host(error)))?.map_err(refused)?;
         Ok(Fueled(component))

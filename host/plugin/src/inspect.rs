@@ -240,7 +240,7 @@ fn make_ready(tier: &Arc<Tier>, digest: Digest, artifact: &Verified) -> Result<C
             message: format!("{error:#}"),
         },
     })?;
-    link(tier, digest, &component, artifact.bytes)
+    link(tier, digest, &component, artifact.bytes, artifact.tables_bytes())
 }
 
 /// Makes a component ready for instances on that engine.
@@ -249,6 +249,7 @@ pub(crate) fn link(
     digest: Digest,
     component: &wasmtime::component::Component,
     artifact_bytes: u64,
+    tables_bytes: u64,
 ) -> Result<Component, Refusal> {
     let pre = tier.linker.instantiate_pre(component).map_err(|error| Refusal::ImportMismatch {
         message: format!("{error:#}"),
@@ -262,6 +263,7 @@ pub(crate) fn link(
         transform,
         tier: Arc::clone(tier),
         artifact_bytes,
+        tables_bytes,
     }))
 }
 

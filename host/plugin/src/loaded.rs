@@ -13,8 +13,10 @@ use crate::refusal::LoadError;
 use crate::sandbox::Sandbox;
 use crate::turns::Party;
 
-/// What a loaded component holds beside its artifact's mapped bytes.
+/// What a loaded component holds beside its artifact's mapped bytes, and for each byte of the tables in it: an export of four letters takes 8
+/// bytes there and 110 in memory.
 const ANONYMOUS_BYTES: u64 = 64 * 1024;
+const ANONYMOUS_PER_TABLES_BYTE: u64 = 16;
 /// When there are too many, so much of the bound is kept, in percent.
 const KEPT_PERCENT: u64 = 95;
 
@@ -28,6 +30,7 @@ pub(crate) struct Ready {
     pub(crate) transform: Transform,
     pub(crate) tier: Arc<Tier>,
     pub(crate) artifact_bytes: u64,
+    pub(crate) tables_bytes: u64,
 }
 
 impl Component {
@@ -45,7 +48,8 @@ impl Component {
     }
 
     fn bytes(&self) -> u64 {
-        self.0.artifact_bytes.saturating_add(ANONYMOUS_BYTES)
+        let anonymous = ANONYMOUS_BYTES.saturating_add(self.0.tables_bytes.saturating_mul(ANONYMOUS_PER_TABLES_BYTE));
+        self.0.artifact_bytes.saturating_add(anonymous)
     }
 }
 
@@ -250,7 +254,7 @@ mod tests {
         let tier = Arc::new(tier);
         let artifact = Fresh::by(&compiling(Metering::Epochs).expect("an engine"), PASSTHROUGH);
         let taken = taken(&tier.engine, &artifact).expect("its own compiler's");
-        std::array::from_fn(|number| link(&tier, Digest::of(&number.to_le_bytes()), &taken, 1000).expect("a plugin"))
+        std::array::from_fn(|number| link(&tier, Digest::of(&number.to_le_bytes()), &taken, 1000, 0).expect("a plugin"))
     }
 
     /// The numbers of those that are loaded.

@@ -4,7 +4,7 @@
 //! is left to the child process and its limits.
 
 use hookmill_domain::outcome::cut;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{ElementItems, ElementKind, Encoding, Parser, Payload};
 
 use crate::contract::{ContractVersion, TRANSFORMER, VERSIONS};
 use crate::refusal::{LimitName, Refusal};
@@ -17,6 +17,13 @@ const PARTS_MAX: usize = 1000;
 const SECTIONS_MAX: usize = 100_000;
 /// Imports and exports of the component itself.
 const NAMES_MAX: usize = 1000;
+
+/// Bytes of all sections but code, data and custom ones. Each becomes up to some 25 bytes of memory of whoever loads the component (an export
+/// of four letters takes 110), beside its artifact. Those of Python are 0.3 MiB.
+const TABLES_BYTES_MAX: usize = 1024 * 1024;
+/// Elements of passive segments: the engine keeps 16 bytes of each for every instance, which no limit of a call's memory counts. Toolchains
+/// make active ones.
+const PASSIVE_ELEMENTS_MAX: usize = 1000;
 
 /// What can be imported, by interface and the part of the version that must agree.
 const OFFERED: [(&str, &str); 29] = [
@@ -72,8 +79,15 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Prescan, Refusal> {
     let mut depth = 0_usize;
     let mut parts = 0;
     let mut sections = 0;
+    let mut tables_bytes = 0_usize;
+    let mut passive_elements = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(malformed)?;
+        if is_table(&payload)
+            && let Some((_, range)) = payload.as_section()
+        {
+            tables_bytes = tables_bytes.saturating_add(range.len());
+        }
         match payload {
             Payload::Version {
                 encoding: Encoding::Module,
@@ -96,6 +110,17 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Prescan, Refusal> {
                     exports.push(export.map_err(malformed)?.name.name.to_owned());
                 }
             }
+            Payload::ElementSection(section) => {
+                for element in section {
+                    let element = element.map_err(malformed)?;
+                    if matches!(element.kind, ElementKind::Passive) {
+                        passive_elements = passive_elements.saturating_add(match element.items {
+                            ElementItems::Functions(items) => items.count() as usize,
+                            ElementItems::Expressions(_, items) => items.count() as usize,
+                        });
+                    }
+                }
+            }
             Payload::CodeSectionEntry(_) => continue,
             _ => {}
         }
@@ -103,6 +128,8 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Prescan, Refusal> {
         bounded(LimitName::Depth, depth, DEPTH_MAX)?;
         bounded(LimitName::Parts, parts, PARTS_MAX)?;
         bounded(LimitName::Sections, sections, SECTIONS_MAX)?;
+        bounded(LimitName::TablesBytes, tables_bytes, TABLES_BYTES_MAX)?;
+        bounded(LimitName::PassiveElements, passive_elements, PASSIVE_ELEMENTS_MAX)?;
     }
     // What is built for another version imports that version's interfaces, too: the version is what is wrong with it.
     let contract = contract(&exports)?;
@@ -117,6 +144,18 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Prescan, Refusal> {
         imports,
         exports,
     })
+}
+
+/// Whether it is what an engine makes tables of: not code or data, nor what tools have left, nor a part that has sections of its own.
+fn is_table(payload: &Payload<'_>) -> bool {
+    !matches!(
+        payload,
+        Payload::CodeSectionStart { .. }
+            | Payload::DataSection(_)
+            | Payload::CustomSection(_)
+            | Payload::ModuleSection { .. }
+            | Payload::ComponentSection { .. }
+    )
 }
 
 /// The highest version among the exports that this host speaks.
@@ -218,6 +257,38 @@ mod tests {
         assert!(matches!(contract(&names(&["2.0.0"])), Err(Refusal::UnsupportedVersion { found }) if found == "2.0.0"));
         assert!(matches!(contract(&names(&["1.0.0-rc1"])), Err(Refusal::UnsupportedVersion { .. })));
         assert!(matches!(contract(&["run".to_owned()]), Err(Refusal::WrongWorld { .. })));
+    }
+
+    #[test]
+    fn what_takes_memory_outside_of_every_limit_is_bounded() {
+        let with = |fields: &str| scan(&format!("(component {EXPORT} (core module {fields}))"));
+        let funcs = |count: usize| "$f ".repeat(count);
+        let passive = |count| with(&format!("(func $f) (elem func {0}) (elem func {0})", funcs(count)));
+        passive(500).expect("few");
+        assert!(matches!(
+            passive(501),
+            Err(Refusal::TooComplex {
+                limit: LimitName::PassiveElements,
+                ..
+            })
+        ));
+        let nulls = "(ref.null func) ".repeat(1001);
+        assert!(with(&format!("(elem funcref {nulls})")).is_err());
+        let active = format!("(func $f) (table 2000 funcref) (elem (i32.const 0) func {})", funcs(2000));
+        with(&active).expect("the table counts for these");
+
+        let exports = |count: usize| -> String { (0..count).map(|number| format!(r#"(export "{number:08}" (func 0))"#)).collect() };
+        with(&format!("(func) {}", exports(80_000))).expect("0.9 MiB");
+        assert!(matches!(
+            with(&format!("(func) {}", exports(100_000))),
+            Err(Refusal::TooComplex {
+                limit: LimitName::TablesBytes,
+                ..
+            })
+        ));
+        // Code, data and what tools leave behind have limits of their own.
+        with(&format!(r#"(memory 100) (data (i32.const 0) "{}")"#, "x".repeat(2 << 20))).expect("data");
+        with(&format!(r#"(@custom "name" "{}")"#, "x".repeat(2 << 20))).expect("a custom section");
     }
 
     #[test]

@@ -177,6 +177,10 @@ pub enum LimitName {
     Sections,
     /// Imports or exports.
     Names,
+    /// Bytes of types, imports, exports, tables and the like.
+    TablesBytes,
+    /// Elements of passive segments.
+    PassiveElements,
 }
 
 impl std::fmt::Display for LimitName {
@@ -186,6 +190,8 @@ impl std::fmt::Display for LimitName {
             LimitName::Parts => "modules and components",
             LimitName::Sections => "sections",
             LimitName::Names => "imports or exports",
+            LimitName::TablesBytes => "bytes of types, imports, exports, tables and the like",
+            LimitName::PassiveElements => "elements in passive segments",
         })
     }
 }

@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hookmill_domain::digest::Digest;
+use object::read::elf::ElfFile64;
+use object::{Endianness, Object as _, ObjectSection as _, ReadCache};
 use tempfile::NamedTempFile;
 
 pub use sweep::Swept;
@@ -42,12 +44,25 @@ pub(crate) struct Artifacts {
     bytes: Mutex<Option<u64>>,
 }
 
+/// The section of an artifact in which its tables stand; `wasmtime-environ` has its name.
+const TABLES: &str = ".wasmtime.info";
+
 /// An artifact whose bytes are the ones that were compiled.
 #[derive(Debug)]
 pub(crate) struct Verified {
     pub(crate) file: File,
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
+}
+
+impl Verified {
+    /// How many of its bytes are tables, which whoever loads it has in memory as well. All of them, where that can not be told.
+    pub(crate) fn tables_bytes(&self) -> u64 {
+        let cache = ReadCache::new(&self.file);
+        let elf = ElfFile64::<Endianness, _>::parse(&cache);
+        let tables = elf.ok().and_then(|elf| Some(elf.section_by_name(TABLES)?.size()));
+        tables.unwrap_or(self.bytes)
+    }
 }
 
 impl Artifacts {

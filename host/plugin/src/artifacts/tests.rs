@@ -49,6 +49,26 @@ fn what_is_kept_is_found_again() {
 }
 
 #[test]
+fn an_artifact_tells_how_large_its_tables_are() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let artifacts = artifacts(dir.path(), 1_000_000);
+    let tables_bytes = |exports: usize| {
+        let exports: String = (0..exports).map(|number| format!(r#"(export "{number:04}" (func 0))"#)).collect();
+        let component = wat::parse_str(format!("(component (core module (func) {exports}))")).expect("well-formed");
+        let compiled = wasmtime::Engine::default().precompile_component(&component).expect("compiled");
+        let component = keep(&artifacts, &component, &compiled);
+        let verified = artifacts.find(&component).expect("readable").expect("kept");
+        assert!(verified.tables_bytes() < verified.bytes);
+        verified.tables_bytes()
+    };
+    let more = tables_bytes(2000) - tables_bytes(1000);
+    assert!((7_000..10_000).contains(&more), "{more} bytes for a thousand exports");
+    let none = keep(&artifacts, b"none", b"no artifact");
+    let none = artifacts.find(&none).expect("readable").expect("kept");
+    assert_eq!(none.tables_bytes(), none.bytes);
+}
+
+#[test]
 fn a_damaged_artifact_is_not_found() {
     let dir = tempfile::tempdir().expect("a folder");
     let artifacts = artifacts(dir.path(), 1000);

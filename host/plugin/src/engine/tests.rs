@@ -123,7 +123,7 @@ async fn counted(component: &[u8], data: &str, change: fn(&mut Config, &mut Conf
     let artifact = Fresh::by(&Engine::new(&compiler).expect("an engine"), component);
     let tier = Arc::new(Tier::with(&running, &size).expect("an engine"));
     let made = taken(&tier.engine, &artifact).expect("of the same kind");
-    let component = link(&tier, Digest::of(component), &made, 0).expect("a plugin");
+    let component = link(&tier, Digest::of(component), &made, 0, 0).expect("a plugin");
     let call = Call {
         event_id: "evt_1",
         kind: "document_predict",
