@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use crate::connections::{Readers, open_writer};
 use crate::desk::{Desk, Drawer, Salts, key, setting};
 use crate::error::{OpenError, StoreError};
+use crate::integrations::{check_keyring, has_sealed};
 use crate::listing::Unlisted;
 use crate::records::{AcceptError, NewEvent, Receipt, Record};
 use crate::schema;
@@ -64,14 +65,15 @@ impl Store {
         let folder = settings.folder;
         let lock = lock_folder(&folder)?;
         let random = |bytes: &mut [u8]| clock.random(bytes);
-        let keyring = match settings.keyring {
-            Some(keyring) => keyring,
-            None => Keyring::open(&folder.join("keyring"), &random)?,
-        };
         let path = folder.join(DATABASE);
         private_file(&path)?;
         let mut connection = open_writer(&path)?;
         schema::migrate(&mut connection)?;
+        let keyring = match settings.keyring {
+            Some(keyring) => keyring,
+            None => Keyring::open(&folder.join("keyring"), has_sealed(&connection)?, &random)?,
+        };
+        check_keyring(&connection, &keyring)?;
 
         let greatest = greatest_key(&connection)?;
         let salts = Arc::new(Salts::load(&connection)?);
@@ -278,6 +280,7 @@ fn greatest_key(connection: &Connection) -> rusqlite::Result<Key> {
 pub(crate) mod tests {
     use hookmill_domain::clock::Sleep;
     use hookmill_domain::integration::{IntegrationKey, OrganizationKey};
+    use hookmill_domain::revision::Snapshot;
 
     use super::*;
     use crate::desk::setting;
@@ -357,6 +360,59 @@ pub(crate) mod tests {
         store.save_mark(key(before + 1));
         mark().await.expect("only the record is refused");
         assert_eq!(mark().await.expect("only the record is refused"), before);
+        store.close().await;
+    }
+
+    /// However much others have asked for before: who posts little is in the next commit, and all that was asked for is carried by some.
+    #[tokio::test]
+    async fn what_is_asked_for_at_once_is_accepted_in_turns() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let store = open(folder.path());
+        let mut snapshots = Vec::new();
+        for name in ["loud", "quiet"] {
+            let name = name.parse().expect("a name");
+            let made = store.create_organization(name, Vec::new(), Time::from_millis(1)).await;
+            let organization = made.expect("the writer answers").0.key;
+            let snapshot = store.present_snapshot(organization).await.expect("it is read");
+            snapshots.push(Arc::new(snapshot.expect("it is there")));
+        }
+        let events = |snapshot: &Arc<Snapshot>, count: usize| -> Vec<NewEvent> {
+            let event = || NewEvent {
+                snapshot: snapshot.clone(),
+                kind: "document_text".parse().expect("a kind"),
+                inbox: None,
+                project: None,
+                document: "d".parse().expect("an id"),
+                client: None,
+                data: bytes::Bytes::from_static(b"{\"id\":\"d\"}"),
+                owed: Vec::new(),
+            };
+            std::iter::repeat_with(event).take(count).collect()
+        };
+        // While the writer is held, all ask for the next commit.
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (is_held, held) = tokio::sync::oneshot::channel();
+        let holding = store.write(move |_| {
+            let _ = is_held.send(());
+            let _ = released.recv();
+            Ok(())
+        });
+        let now = Time::from_millis(1);
+        let asked = async {
+            held.await.expect("the writer holds");
+            let loud = [(); 6].map(|()| store.accept_events(events(&snapshots[0], 3000), now));
+            let quiet = store.accept_events(events(&snapshots[1], 1), now);
+            let all = futures_util::future::join_all(loud);
+            let (all, quiet, ()) = tokio::join!(all, quiet, async { drop(release) });
+            let greatest = |receipts: Vec<Receipt>| receipts.into_iter().map(|receipt| receipt.id.parts().map(|(key, _)| key)).max();
+            let all: Vec<_> = all.into_iter().map(|receipts| greatest(receipts.expect("accepted"))).collect();
+            (all, greatest(quiet.expect("accepted")))
+        };
+        let (held, (loud, quiet)) = tokio::join!(holding, asked);
+        held.expect("the writer answers");
+        // The first commit carries what has waited longest, and so much more as there is room for beside what is small.
+        assert!(loud[..2].iter().all(|first| *first < quiet), "{loud:?} {quiet:?}");
+        assert!(loud[2..].iter().all(|later| *later > quiet), "{loud:?} {quiet:?}");
         store.close().await;
     }
 }

@@ -1,12 +1,13 @@
 //! The one thread that writes. What is asked for while a commit is under way shares the next one; what happened on the river rides along,
 //! or goes alone after a moment.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use hookmill_domain::integration::OrganizationKey;
 use hookmill_domain::key::Key;
 use hookmill_domain::time::Time;
 use rusqlite::Connection;
@@ -32,10 +33,24 @@ type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// A verb: it writes, and leaves behind how to answer.
 type Verb = Box<dyn FnOnce(&mut Desk<'_>) -> rusqlite::Result<Done> + Send>;
 
+/// How many rows the events of a commit may come to, beside those of one call: what comes meanwhile waits for all of them.
+const ROWS_MAX: usize = 4_000;
+
 struct Accept {
     events: Vec<NewEvent>,
     now: Time,
     reply: oneshot::Sender<Result<Vec<Receipt>, AcceptError>>,
+}
+
+impl Accept {
+    /// The events', and those of what they owe.
+    fn rows(&self) -> usize {
+        self.events.iter().map(|event| 1 + event.owed.len()).sum()
+    }
+
+    fn organization(&self) -> Option<OrganizationKey> {
+        self.events.first().map(|event| event.snapshot.organization)
+    }
 }
 
 /// What the next commit is to carry. None of it is refused for its number, since whoever asks is bounded: a verb and a batch of events each have
@@ -46,6 +61,8 @@ struct Accept {
 struct Asked {
     verbs: VecDeque<(Verb, oneshot::Sender<StoreError>)>,
     accepts: Vec<Accept>,
+    /// Of `accepts`, in all.
+    rows: usize,
     records: Vec<Record>,
     mark: Option<Key>,
     closed: bool,
@@ -110,7 +127,9 @@ impl Tray {
             if asked.closed {
                 return Err(StoreError::Closed.into());
             }
-            asked.accepts.push(Accept { events, now, reply });
+            let accept = Accept { events, now, reply };
+            asked.rows += accept.rows();
+            asked.accepts.push(accept);
             self.wake_up(asked);
         }
         answer.await.unwrap_or(Err(AcceptError::Store(StoreError::Closed)))
@@ -174,10 +193,46 @@ impl Tray {
         if closed && nothing && !held_back {
             return None;
         }
-        let taken = mem::take(&mut *asked);
+        let mut taken = mem::take(&mut *asked);
         asked.closed = closed;
+        if taken.rows > ROWS_MAX {
+            let told: Vec<_> = taken.accepts.iter().map(|accept| (accept.organization(), accept.rows())).collect();
+            let mut is_taken = in_turns(&told).into_iter();
+            (taken.accepts, asked.accepts) = taken.accepts.into_iter().partition(|_| is_taken.next() == Some(true));
+            asked.rows = asked.accepts.iter().map(Accept::rows).sum();
+        }
         Some(Asked { closed, ..taken })
     }
+
+    /// No commit will come any more.
+    fn refuse_what_is_left(&self) {
+        let mut left = mem::take(&mut self.lock().accepts);
+        refuse_all(&mut left, &StoreError::Closed);
+    }
+}
+
+/// Which of these the next commit carries: whoever has waited longest, and then those whose organization asks for least, so that nobody who
+/// posts little waits for those who post much. Each is told by its organization and its rows.
+fn in_turns(asked: &[(Option<OrganizationKey>, usize)]) -> Vec<bool> {
+    let mut of_organizations: HashMap<_, usize> = HashMap::new();
+    let turn = |(position, &(organization, rows)): (usize, &(Option<OrganizationKey>, usize))| {
+        let of_organization = of_organizations.entry(organization).or_default();
+        *of_organization = of_organization.saturating_add(rows);
+        (if position == 0 { 0 } else { *of_organization }, position, rows)
+    };
+    let mut turns: Vec<_> = asked.iter().enumerate().map(turn).collect();
+    turns.sort_unstable();
+    let (mut left, mut is_taken) = (ROWS_MAX, vec![false; asked.len()]);
+    for (_, position, rows) in turns {
+        if position > 0 {
+            if rows > left {
+                break;
+            }
+            left -= rows;
+        }
+        is_taken[position] = true;
+    }
+    is_taken
 }
 
 /// The writer: its connection, what it remembers between commits, and what a failed commit held back.
@@ -230,6 +285,7 @@ impl Writer {
                 }
             }
         }
+        self.tray.refuse_what_is_left();
         // A clean end leaves a small log behind. If it fails, the next start reads the log.
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
     }
@@ -383,5 +439,23 @@ impl Room {
             self.enough = has_room(folder, free_bytes_min);
         }
         self.enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_posts_little_does_not_wait_for_those_who_post_much() {
+        let [loud, louder, quiet] = [1, 2, 3].map(|key| Some(OrganizationKey(key)));
+        assert_eq!(in_turns(&[(loud, 10_000)]), [true], "one call alone has its commit");
+        let taken = in_turns(&[(loud, 3000), (loud, 3000), (louder, 10_000), (loud, 1), (quiet, 2), (quiet, 3)]);
+        assert_eq!(taken, [true, true, false, true, true, true]);
+        // Whoever has waited longest goes on, and those beside it do, too.
+        assert_eq!(in_turns(&[(louder, 10_000), (quiet, 1), (loud, ROWS_MAX)]), [true, true, false]);
+        // As many as fit go at once.
+        let asked: Vec<_> = (0..5000).map(|number| (Some(OrganizationKey(number % 7)), 1)).collect();
+        assert_eq!(in_turns(&asked).into_iter().filter(|taken| *taken).count(), 1 + ROWS_MAX);
     }
 }
