@@ -37,8 +37,6 @@ pub struct Envelope {
     pub document: ProductId,
     /// Where `data` stands in the bytes that were posted.
     pub data: Range<usize>,
-    /// Where the event's whole JSON object stands in them.
-    pub whole: Range<usize>,
 }
 
 /// Why a body is not an event, or not a batch of them.
@@ -81,7 +79,7 @@ pub fn parse(body: &[u8], kinds: &Kinds, batch_max: usize) -> Result<Posted, Bad
     }
     let items: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| BadEvent::new("", broken_json(&error)))?;
     if items.is_empty() {
-        return Err(BadEvent::new("", "a batch holds at least one event"));
+        return Err(BadEvent::new("", "is a batch without an event"));
     }
     if items.len() > batch_max {
         return Err(BadEvent::new(
@@ -129,7 +127,6 @@ fn parse_one(body: &[u8], event: &[u8], kinds: &Kinds) -> Result<Envelope, BadEv
         id: named("/id", wire.id)?,
         document,
         data: range_in(body, wire.data.get().as_bytes()),
-        whole: range_in(body, event.trim_ascii()),
     })
 }
 
@@ -181,7 +178,10 @@ fn document_id(data: &str) -> Result<ProductId, BadEvent> {
     }
     let id = id.ok_or_else(|| BadEvent::new("/data/id", "is missing: the document's id"))?;
     let id: Cow<'_, str> = serde_json::from_str::<Text<'_>>(id.get())
-        .map_err(|_| BadEvent::new("/data/id", "must be a string"))?
+        .map_err(|_| match id.get().starts_with('"') {
+            true => BadEvent::new("/data/id", "must be Unicode text: it holds half a surrogate pair"),
+            false => BadEvent::new("/data/id", "must be a string"),
+        })?
         .0;
     id.parse().map_err(|error| BadEvent::new("/data/id", error))
 }
@@ -218,7 +218,6 @@ mod tests {
         let body = format!(r#" {{"event":"document_text","inbox":"i\u00e9", "project":null,"data":{data} }} "#);
         let envelope = one(&body).expect("an event");
         assert_eq!(&body[envelope.data], data);
-        assert_eq!(&body[envelope.whole], body.trim());
         assert_eq!(envelope.document.as_str(), "5e7a");
         assert_eq!(envelope.inbox.expect("given").as_str(), "ié");
         assert_eq!(envelope.project, None);
@@ -231,10 +230,6 @@ mod tests {
             panic!("a batch")
         };
         assert_eq!(&body[events[1].data.clone()], r#"{"id":"b"}"#);
-        assert_eq!(
-            &body[events[1].whole.clone()],
-            r#"{"event":"document_delete","data":{"id":"b"},"id":"x"}"#
-        );
     }
 
     #[test]
@@ -243,7 +238,7 @@ mod tests {
         refused("{", "", "is not JSON");
         refused("nonsense", "", "is not JSON");
         refused("5", "", "must be an object");
-        refused("[]", "", "at least one");
+        refused("[]", "", "without an event");
         refused("[1,2,3,4]", "", "at most 3");
         refused(r#"{"event":"document_text"}"#, "/data", "is missing");
         refused(r#"{"data":{"id":"a"}}"#, "/event", "is missing");

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hookmill_domain::digest::Digest;
 use hookmill_domain::event::Envelope;
 use hookmill_domain::integration::OrganizationKey;
+use hookmill_domain::names::ProductId;
 use hookmill_domain::revision::Snapshot;
 use hookmill_store::{AcceptError, NewEvent, Owed, Receipt, StoreError};
 
@@ -83,7 +84,7 @@ impl River {
                 inbox: event.inbox.clone(),
                 project: event.project.clone(),
                 document: event.document.clone(),
-                client: event.id.as_ref().map(|id| (id.clone(), Digest::of(&body[event.whole.clone()]))),
+                client: event.id.as_ref().map(|id| (id.clone(), facts_digest(event, &data))),
                 data: if is_most { data } else { Bytes::copy_from_slice(&data) },
                 owed: snapshot
                     .matching(event.subject())
@@ -111,4 +112,19 @@ impl River {
         }
         self.inner.store.accept_events(events, self.inner.clock.now()).await
     }
+}
+
+/// What two posts of one event have in common, however their envelopes are written.
+fn facts_digest(event: &Envelope, data: &[u8]) -> Digest {
+    let scope = |id: &Option<ProductId>| id.as_ref().map_or(String::new(), |id| format!("{}:{id}", id.as_str().len()));
+    let (inbox, project) = (scope(&event.inbox), scope(&event.project));
+    Digest::of_parts(&[
+        event.kind.as_str().as_bytes(),
+        b"|",
+        inbox.as_bytes(),
+        b"|",
+        project.as_bytes(),
+        b"|",
+        data,
+    ])
 }

@@ -26,7 +26,7 @@ pub struct NewEvent {
     pub project: Option<ProductId>,
     /// Its document.
     pub document: ProductId,
-    /// The client's own id of it, and the digest of its JSON object as posted.
+    /// The client's own id of it, and the digest of what another event under that id would not have: kind, scopes, data.
     pub client: Option<(ClientEventId, Digest)>,
     /// `data`, byte for byte; it is UTF-8.
     pub data: Bytes,

@@ -137,7 +137,7 @@ CREATE TABLE client_event (
     organization INTEGER NOT NULL,
     client_id    TEXT NOT NULL,
     event        INTEGER NOT NULL,
-    digest       BLOB NOT NULL, -- of the event's JSON object as posted
+    digest       BLOB NOT NULL, -- of its kind, scopes and data
     PRIMARY KEY (organization, client_id)
 ) STRICT, WITHOUT ROWID;
 

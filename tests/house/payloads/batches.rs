@@ -99,10 +99,15 @@ async fn an_own_id_is_accepted_once() {
     assert_eq!(post(&format!("\n{event} ")).await.expect(202), json!({"id": id, "duplicate": true}));
     let in_batch = post(&format!("[{event}]")).await.expect(202);
     assert_eq!(in_batch, json!({"items": [{"id": id, "duplicate": true}]}));
+    // A client that has lost the answer may write the event anew: what stands around its data does not matter.
+    let anew = r#"{ "data":{"id":"d", "n":1.10}, "project":null,"event":"document_text", "id":"mine\u002f1 \u00e9"}"#;
+    assert_eq!(post(anew).await.expect(202), json!({"id": id, "duplicate": true}));
     for other in [
         event.replace("1.10", "1.1"),
         event.replace(", ", ","),
         event.replace("text", "delete"),
+        event.replace(r#","data""#, r#","inbox":"i","data""#),
+        event.replace(r#","data""#, r#","project":"i","data""#),
     ] {
         problem(&post(&other).await, 409, "/id");
     }

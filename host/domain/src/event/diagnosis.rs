@@ -8,6 +8,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{BadEvent, Text, broken_json};
+use crate::pointer::below;
 
 const FIELDS: [&str; 6] = ["event", "organization", "inbox", "project", "id", "data"];
 
@@ -53,8 +54,7 @@ pub(super) fn diagnose(event: &[u8], error: &serde_json::Error) -> BadEvent {
     };
     for (position, (name, value)) in fields.iter().enumerate() {
         if !FIELDS.contains(&name.as_ref()) {
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-            return BadEvent::new(pointer, format_args!("unknown field; an event has {}", FIELDS.join(", ")));
+            return BadEvent::new(below("", name), format_args!("unknown field; an event has {}", FIELDS.join(", ")));
         }
         if fields[..position].iter().any(|(earlier, _)| earlier == name) {
             return BadEvent::new(format!("/{name}"), "is given more than once");

@@ -88,7 +88,6 @@ pub(super) fn task(path: &Path) -> anyhow::Result<Task> {
         id: None,
         document: event.document,
         data: 0..event.data.len(),
-        whole: 0..event.data.len(),
     };
     Ok(Task {
         events: Events::of_one(envelope, event.data),
