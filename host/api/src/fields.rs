@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use hookmill_domain::pointer::below;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -266,11 +267,6 @@ fn array(raw: &RawValue, items_max: usize) -> serde_json::Result<Vec<&RawValue>>
     }
 
     serde_json::Deserializer::from_str(raw.get()).deserialize_seq(Items(items_max))
-}
-
-/// The pointer to a field of what `pointer` points to.
-pub(crate) fn below(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// A string that borrows from its source where it has no escapes.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use axum::response::IntoResponse;
 use bytes::Bytes;
+use hookmill_domain::outcome::cut;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
@@ -62,12 +63,21 @@ enum Place {
     Parameter(String),
 }
 
+/// What a client has sent may stand in what it is told: so much of it that nobody is made to hold an answer as large as a request.
+const TOLD_BYTES_MAX: usize = 4 * 1024;
+
+fn told(text: impl Into<String>) -> String {
+    let mut text = text.into();
+    cut(&mut text, TOLD_BYTES_MAX);
+    text
+}
+
 impl FieldError {
     /// A field of the body; the empty pointer is the body as a whole.
     pub(crate) fn body(pointer: impl Into<String>, message: impl Into<String>) -> FieldError {
         FieldError {
-            place: Place::Pointer(pointer.into()),
-            message: message.into(),
+            place: Place::Pointer(told(pointer)),
+            message: told(message),
             is_unreadable: false,
         }
     }
@@ -83,8 +93,8 @@ impl FieldError {
     /// A parameter of the query.
     pub(crate) fn parameter(name: impl Into<String>, message: impl Into<String>) -> FieldError {
         FieldError {
-            place: Place::Parameter(name.into()),
-            message: message.into(),
+            place: Place::Parameter(told(name)),
+            message: told(message),
             is_unreadable: false,
         }
     }
@@ -228,6 +238,14 @@ mod tests {
         let problem = Problem::from(FieldError::parameter("state", "unknown"));
         expect![[r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"state: unknown","errors":[{"parameter":"state","message":"unknown"}]}"#]]
             .assert_eq(&shown(problem));
+    }
+
+    #[test]
+    fn what_a_client_has_sent_is_told_in_part() {
+        let long = "é".repeat(1_000_000);
+        for error in [FieldError::body(&long, &long), FieldError::parameter(&long, &long)] {
+            assert!(shown(error.into()).len() < 5 * TOLD_BYTES_MAX);
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::pointer::below;
+
 /// The deepest nesting: parsers have limits of their own, which are not much higher.
 pub const DEPTH_MAX: usize = 100;
 
@@ -72,7 +74,7 @@ impl BadConfig {
     }
 
     fn below(mut self, name: &str) -> BadConfig {
-        self.pointer = format!("/{}{}", name.replace('~', "~0").replace('/', "~1"), self.pointer);
+        self.pointer = below("", name) + &self.pointer;
         self
     }
 }

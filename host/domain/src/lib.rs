@@ -18,6 +18,7 @@ pub mod limits;
 pub mod matching;
 pub mod names;
 pub mod outcome;
+pub mod pointer;
 pub mod request;
 pub mod revision;
 pub mod run_file;

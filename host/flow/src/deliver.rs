@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::caches::{Reach, Way};
+use crate::echo::masked;
 use crate::guard::EndOnPanic;
 use crate::lanes::{AttemptEnded, Pace, Rung, Sending, Stage};
 use crate::river::Inner;
@@ -178,7 +179,9 @@ async fn turn(inner: &Arc<Inner>, sending: &Sending) -> Turn {
         warn!(delivery = %sending.id, detail, "the host could not make an attempt; it is not counted");
         return not_made(Next::Waiting(inner.clock.now().plus_millis(OWN_FAULT_WAIT_MS)));
     }
-    judged(inner, &reach, sending, attempts, counted, read(answer)).await
+    let mut ended = read(answer);
+    ended.response = masked(ended.response, &target.headers);
+    judged(inner, &reach, sending, attempts, counted, ended).await
 }
 
 /// What an attempt came to, before the schedule is asked.

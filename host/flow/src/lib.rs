@@ -28,6 +28,7 @@ mod compiled;
 mod deletion;
 mod deliver;
 mod dispatch;
+mod echo;
 mod guard;
 mod ingest;
 mod lanes;

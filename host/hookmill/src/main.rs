@@ -40,8 +40,7 @@ fn main() -> ExitCode {
     match commands::run(Arguments::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            // Guests, hosts and files have their say in it: none of it reaches the terminal as it came.
-            eprintln!("{}", screen::paragraph(format!("hookmill: {error:#}")));
+            screen::report(&error);
             ExitCode::FAILURE
         }
     }

@@ -238,6 +238,11 @@ pub(crate) fn grouped(number: impl TryInto<u64>) -> String {
     grouped
 }
 
+/// Tells on standard error why a command failed. Guests, hosts and files have their say in it: none of it reaches the terminal as it came.
+pub(crate) fn report(error: &anyhow::Error) {
+    eprintln!("{}", paragraph(format!("hookmill: {error:#}")));
+}
+
 /// A text as it can be printed anywhere. Its lines stay lines, and all but the first are set in, so that none seems to be said by another.
 pub(crate) fn paragraph(text: impl AsRef<str>) -> String {
     let lines: Vec<String> = text.as_ref().lines().map(printable).collect();

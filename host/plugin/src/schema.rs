@@ -4,7 +4,9 @@
 //! JSON Schema 2020-12; references within the document alone; regular expressions of linear time.
 
 use hookmill_domain::outcome::cut;
-use jsonschema::{Draft, PatternOptions};
+use hookmill_domain::pointer::below;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, PatternOptions, ValidationError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -63,10 +65,23 @@ pub(crate) fn judge(question: &Question) -> Verdict {
     match validator.validate(&config) {
         Ok(()) => Verdict::Valid,
         Err(error) => Verdict::BadConfig {
-            pointer: error.instance_path().to_string(),
+            pointer: place(&error),
             message: short(error.to_string()),
         },
     }
+}
+
+/// What is wrong: a member that is missing or not allowed itself, and not what it would stand in.
+fn place(error: &ValidationError<'_>) -> String {
+    let pointer = error.instance_path().to_string();
+    let member = match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            unexpected.first().map(String::as_str)
+        }
+        ValidationErrorKind::Required { property } => property.as_str(),
+        _ => None,
+    };
+    member.map_or(pointer.clone(), |member| below(&pointer, member))
 }
 
 fn short(mut message: String) -> String {
@@ -103,6 +118,21 @@ mod tests {
         assert!(message.contains("integer"), "{message}");
         assert!(matches!(judged(schema, Some("null")), Verdict::BadConfig { pointer, .. } if pointer.is_empty()));
         assert!(matches!(judged(schema, Some("{")), Verdict::BadConfig { .. }));
+        for (schema, config, wrong) in [
+            (r#"{"properties": {"a": {"required": ["b/c"]}}}"#, r#"{"a": {}}"#, "/a/b~1c"),
+            (
+                r#"{"properties": {"d": {"properties": {"a": {}}, "additionalProperties": false}}}"#,
+                r#"{"d": {"e": 1}}"#,
+                "/d/e",
+            ),
+            (r#"{"unevaluatedProperties": false}"#, r#"{"f": 1}"#, "/f"),
+        ] {
+            let verdict = judged(schema, Some(config));
+            assert!(
+                matches!(&verdict, Verdict::BadConfig { pointer, .. } if pointer == wrong),
+                "{verdict:?} of {config}"
+            );
+        }
     }
 
     #[test]

@@ -105,11 +105,11 @@ async fn what_is_refused_is_told_in_the_words_of_the_host() {
     let tenant = host.organization("contractfit1").await;
     let integration = scene(&tenant).await;
     for (arguments, code, says) in [
-        (&["mine@9", "--integration", &integration][..], 1, "404"),
-        (&["mine@2", "--integration", "int_x"], 1, "422"),
-        (&["mine@2", "--integration", "@nowhere.json"], 1, "nowhere.json"),
+        (&["mine@9", "--integration", &integration][..], 2, "404"),
+        (&["mine@2", "--integration", "int_x"], 2, "422"),
+        (&["mine@2", "--integration", "@nowhere.json"], 2, "nowhere.json"),
         (&["mine", "--integration", &integration], 2, "totals@3"),
-        (&["mine@2", "--integration", &integration, "--last", "0"], 1, "/last"),
+        (&["mine@2", "--integration", &integration, "--last", "0"], 2, "/last"),
         (
             &[
                 "mine@2",

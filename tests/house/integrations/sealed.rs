@@ -67,7 +67,8 @@ async fn what_is_sealed_can_be_read_nowhere() {
     ];
     let mut host = Host::start();
     let tenant = host.organization("contractfit1").await;
-    let receiver = Receiver::answering(|_| Reply::Status(500)).await;
+    let echo = |value: &str| Reply::Full(500, Vec::new(), format!("you sent {value}, and I show it").into());
+    let receiver = Receiver::answering(move |got| echo(got.header("authorization"))).await;
     let more = json!({
         "headers": {"Authorization": VALUES[0]}, "targets": {"review": {"target": receiver.url("/r"), "headers": {"X-Key": VALUES[1]}}}
     });
@@ -111,6 +112,8 @@ async fn what_is_sealed_can_be_read_nowhere() {
         answers.push(tenant.get(path).await.expect(200));
     }
     answers.push(event);
+    let attempts = answers.iter().find_map(|answer| answer.pointer("/items/0/response"));
+    assert_eq!(attempts, Some(&json!("you sent ***, and I show it")));
     for answer in &answers {
         let answer = answer.to_string();
         for sealed in VALUES.iter().copied().chain([secret.as_str(), in_base64.as_str()]) {

@@ -43,7 +43,7 @@ async fn what_readmes_show_of_configurations_is_true() {
         };
         for (config, field) in [
             (json!({"at_least": "much"}), "/plugin_config/at_least"),
-            (json!({"at_most": 100}), "/plugin_config"),
+            (json!({"at_most": 100}), "/plugin_config/at_most"),
             (json!([100]), "/plugin_config"),
         ] {
             let refused = tenant.post("/integrations", &integration(&config)).await;

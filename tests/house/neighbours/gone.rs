@@ -6,6 +6,7 @@ use super::{ids, two_targets};
 use crate::parts::calls::one;
 use crate::parts::components::probe;
 use crate::parts::host::{Host, text};
+use crate::parts::looks::problem;
 use crate::parts::receiver::{Receiver, Reply};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,14 +27,14 @@ async fn a_target_that_is_gone_is_disabled_and_what_it_is_owed_is_held() {
     let event = held(&first).await;
     let delivery = one(&event["runs"][0]["deliveries"], |delivery| delivery["target"] == "other").clone();
     assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!(410), &json!(1)));
-    let attempts = tenant
-        .get(&format!("/deliveries/{}/attempts", text(&delivery, "/id")))
-        .await
-        .expect(200);
+    let delivery_path = format!("/deliveries/{}", text(&delivery, "/id"));
+    let attempts = tenant.get(&format!("{delivery_path}/attempts")).await.expect(200);
     assert_eq!(
         (text(&attempts, "/items/0/code"), &attempts["items"][0]["status"]),
         ("status", &json!(410))
     );
+    let refused = problem(&tenant.call("POST", &format!("{delivery_path}/retry"), "").await, 409, "-");
+    assert!(text(&refused, "/detail").contains("gone"), "{refused}");
     // Later ones are held without an attempt, and the other target goes on.
     let second = tenant.text_event("2").await;
     held(&second).await;

@@ -132,7 +132,7 @@ async fn a_configuration_that_is_not_in_order_is_refused_where_it_is_wrong() {
     let deepest = (0..4).fold(test.clone(), |condition, _| not(&condition));
     for (plugin, config, pointer) in [
         ("filter", json!(null), ""),
-        ("filter", json!({}), ""),
+        ("filter", json!({}), "/deliver_if"),
         ("filter", json!({"deliver_if": {}}), "/deliver_if"),
         ("filter", json!({"deliver_if": {"equals": 1}}), "/deliver_if"),
         ("filter", json!({"deliver_if": {"pointer": "/data/id"}}), "/deliver_if"),
@@ -174,7 +174,11 @@ async fn a_configuration_that_is_not_in_order_is_refused_where_it_is_wrong() {
             json!({"drop": [{"pointer": format!("/data{}", "/a".repeat(32))}]}),
             "/drop/0/pointer",
         ),
-        ("redact", json!({"drop": [{"pointer": "/data/text", "keep_last": 4}]}), "/drop/0"),
+        (
+            "redact",
+            json!({"drop": [{"pointer": "/data/text", "keep_last": 4}]}),
+            "/drop/0/keep_last",
+        ),
         (
             "redact",
             json!({"mask": [{"pointer": "/data/text"}, {"pointer": "/data/id", "keep_last": -1}]}),

@@ -57,11 +57,11 @@ async fn a_configuration_is_judged_by_its_plugins_schema() {
         ("flatten", json!({"review_below": "60"}), "/plugin_config/review_below"),
         ("flatten", json!({"review_target": 7}), "/plugin_config/review_target"),
         ("flatten", json!({"fields": ["IBAN", 7]}), "/plugin_config/fields/1"),
-        ("flatten", json!({"threshold": 7}), "/plugin_config"),
+        ("flatten", json!({"threshold": 7}), "/plugin_config/threshold"),
         ("flatten", json!(["review_below"]), "/plugin_config"),
         ("mine", json!({"a/b~c": "x"}), "/plugin_config/a~1b~0c"),
         ("mine", json!({"a/b~c": 1, "deep": ["x", 2]}), "/plugin_config/deep/1"),
-        ("mine", json!({}), "/plugin_config"),
+        ("mine", json!({}), "/plugin_config/a~1b~0c"),
         ("mine", json!(null), "/plugin_config"),
     ] {
         let (field, detail) = named(&make(&tenant, json!({"plugin": plugin, "plugin_config": config})).await);

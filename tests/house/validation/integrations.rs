@@ -106,7 +106,7 @@ async fn what_is_wrong_with_an_integration_is_named() {
         (r#""plugin":"passthrough@0""#, "/plugin"),
         (r#""plugin":"A""#, "/plugin"),
         (r#""plugin":5"#, "/plugin"),
-        (r#""plugin":"flatten","plugin_config":{"colour":"red"}"#, "/plugin_config"),
+        (r#""plugin":"flatten","plugin_config":{"colour":"red"}"#, "/plugin_config/colour"),
         (
             r#""plugin":"flatten","plugin_config":{"review_below":"x"}"#,
             "/plugin_config/review_below",

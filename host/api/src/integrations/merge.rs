@@ -5,9 +5,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use hookmill_domain::pointer::below;
 use serde_json::value::RawValue;
 
-use crate::fields::{DEPTH_MAX, below, object};
+use crate::fields::{DEPTH_MAX, object};
 use crate::problem::FieldError;
 
 /// What an object of an integration's JSON is.

@@ -7,6 +7,7 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Finder, SHOWN_BYTES_MAX, text};
+use crate::pointer::below;
 
 /// Values that lie deeper are compared as text: each level is read anew.
 const DEPTH_MAX: usize = 32;
@@ -68,10 +69,6 @@ impl Finder {
 
 fn shown(value: &RawValue) -> String {
     text::beginning(value.get(), SHOWN_BYTES_MAX)
-}
-
-fn below(at: &str, key: &str) -> String {
-    format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// Each member with the number of those before it that have the same key, which JSON allows.

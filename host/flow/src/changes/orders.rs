@@ -2,8 +2,8 @@
 
 use hookmill_domain::ids::{DeliveryId, IntegrationId, RunId};
 use hookmill_domain::integration::OrganizationKey;
-use hookmill_domain::state::RunState;
-use hookmill_store::{DeliveryView, Resumed, Retried, RunView};
+use hookmill_domain::state::{DeliveryState, RunState};
+use hookmill_store::{DeliveryView, LiveError, Resumed, Retried, RunView};
 
 use super::ChangeError;
 use crate::chores::Chore;
@@ -66,6 +66,12 @@ impl River {
     pub async fn retry_delivery(&self, organization: OrganizationKey, id: DeliveryId) -> Result<(), ChangeError> {
         let view = self.find_delivery(organization, id).await?;
         let run = view.delivery.run;
+        if self.is_gone(&view).await? {
+            return Err(ChangeError::Conflict {
+                message: "the delivery's target answered 410 and is gone: it is sent once the target has another URL, or is said to be there again"
+                    .to_owned(),
+            });
+        }
         match self.inner.store.retry_delivery(view.delivery).await? {
             Retried::Done => {
                 let now = self.now();
@@ -84,6 +90,20 @@ impl River {
             Retried::Deleted => Err(ChangeError::Conflict {
                 message: "the delivery's integration was deleted".to_owned(),
             }),
+        }
+    }
+
+    /// Whether the delivery has been tried and could be again, but nothing is sent to its target any more.
+    async fn is_gone(&self, delivery: &DeliveryView) -> Result<bool, ChangeError> {
+        let could_be_tried = delivery.state.is_open() || delivery.state == DeliveryState::Exhausted;
+        if delivery.recorded_at.is_none() || !could_be_tried {
+            return Ok(false);
+        }
+        match self.inner.caches.reach(delivery.delivery.run.integration).await {
+            Ok(reach) => Ok(reach.target(delivery.target.as_deref()).is_some_and(|(target, _)| target.gone)),
+            Err(LiveError::Store(error)) => Err(error.into()),
+            // The store tells.
+            Err(_) => Ok(false),
         }
     }
 

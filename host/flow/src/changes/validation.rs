@@ -81,6 +81,7 @@ impl River {
         let wrong = |below: &str, message: String| ChangeError::invalid(format!("{pointer}/plugin_config{below}"), message);
         match self.inner.plugins.check_config(schema, config).await {
             Ok(()) => Ok(()),
+            Err(CheckError::Config(error)) if config == "null" => Err(wrong("", format!("is missing: {}", error.message))),
             Err(CheckError::Config(error)) => Err(wrong(&error.pointer, error.message)),
             Err(CheckError::Busy) => Err(ChangeError::Busy),
             Err(failure @ CheckError::Schema { .. }) => Err(wrong("", failure.to_string())),

@@ -43,7 +43,7 @@ struct Verified {
 impl Verify {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         self.ask().or_else(|error| {
-            eprintln!("{}", crate::screen::paragraph(format!("hookmill: {error:#}")));
+            crate::screen::report(&error);
             Ok(ExitCode::from(UNKNOWN))
         })
     }

@@ -48,7 +48,7 @@ pub(crate) enum Plugin {
     /// Tries a version on events that a host has stored, beside the version that an integration has
     ///
     /// Ends with 0 where all was compared and nothing would come out otherwise but what fails no longer, with 1 where something would, and with
-    /// 2 where that can not be told of all: the host has ended it early, a payload is gone, or there was no event.
+    /// 2 where that can not be told of all: the host has ended it early or can not be asked, a payload is gone, or there was no event.
     Backtest(backtest::Backtest),
 }
 

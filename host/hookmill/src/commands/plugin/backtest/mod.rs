@@ -20,13 +20,13 @@ use self::answer::{Counts, Line, Summary};
 use crate::commands::host::{Call, Host, Lines};
 use crate::screen::Screen;
 
-/// What was compared is well, and there is more that was not.
+/// What was compared is well, and there is more that was not, or the host can not be asked. That is never told as a change.
 const UNKNOWN: u8 = 2;
 /// How long the host may take until it answers: it may have to compile first.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// Ends with 0 where all was compared and nothing would come out otherwise but what fails no longer, with 1 where something would, and with 2
-/// where that can not be told of all: the host has ended it early, a payload is gone, or there was no event.
+/// where that can not be told of all: the host has ended it early or can not be asked, a payload is gone, or there was no event.
 #[derive(Debug, Args)]
 pub(crate) struct Backtest {
     /// The version to try
@@ -81,6 +81,13 @@ struct Asked<'a> {
 
 impl Backtest {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        self.ask().or_else(|error| {
+            crate::screen::report(&error);
+            Ok(ExitCode::from(UNKNOWN))
+        })
+    }
+
+    fn ask(&self) -> anyhow::Result<ExitCode> {
         let asked = Asked {
             integration: self.integration()?,
             last: self.last,

@@ -35,8 +35,7 @@ pub(super) struct Given {
     /// Events as they are posted: one, a JSON array, or one on each line; `-` reads standard input
     #[arg(long, value_name = "FILE", required_unless_present = "run")]
     event: Option<PathBuf>,
-    /// A run as `hookmill export` gives it, instead of events: it is made again, and compared with what the file tells; `-` reads standard
-    /// input
+    /// A run as `hookmill export` gives it, instead of events; `-` reads standard input. `run` compares it with what the file tells
     #[arg(long, value_name = "FILE", conflicts_with_all = ["event", "plugin_config", "target", "organization", "kind", "accepted_at"])]
     run: Option<PathBuf>,
     /// The integration's `plugin_config`: JSON, or the name of a file after an `@`
@@ -55,7 +54,8 @@ pub(super) struct Given {
     /// When the first event was accepted, where the plugin's clock stands
     #[arg(long, value_name = "TIME", default_value = "2025-01-01T00:00:00.000Z")]
     accepted_at: Time,
-    /// Prints one JSON object for each event, on a line of its own: what a host answers to a dry run, and which event it was
+    /// Prints JSON: `run` one object for each event, on a line of its own, with what a host answers to a dry run, and which event it was;
+    /// `bench` one of what all calls took
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
