@@ -1,4 +1,7 @@
-//! Connections of clients: accepted up to a maximum, spoken to in HTTP/1.1, drained at the end. What is answered is not known here.
+//! Connections of clients: accepted up to a maximum, spoken to in HTTP/1.1, drained at the end. Past the maximum whoever idles for longest makes
+//! room, so that nobody keeps others out by connecting alone. What is answered is not known here.
+
+mod guests;
 
 use std::convert::Infallible;
 use std::io;
@@ -14,15 +17,19 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use self::guests::{Guest, Guests};
 use crate::patient::Patient;
 
 /// The most bytes of a request's head, and of what is read ahead of a body: it bounds a connection's memory beside its body.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// How long a full machine (no file descriptors) is left alone before the next connection is tried.
+/// How long a full machine (no places, no file descriptors) is left alone before the next connection is tried.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// So long whoever is connected may take to ask for something, also where others find no place.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a client may spend on connections.
 #[derive(Debug, Clone)]
@@ -32,6 +39,7 @@ pub(crate) struct ConnectionRules {
     head_timeout: Duration,
     /// For a client that does not read its answer.
     write_stall: Duration,
+    patience: Duration,
     drain: Duration,
 }
 
@@ -43,6 +51,7 @@ impl ConnectionRules {
             connections_max: limits.connections_max.try_into().unwrap_or(Semaphore::MAX_PERMITS),
             head_timeout: read_timeout,
             write_stall: read_timeout,
+            patience: PATIENCE,
             drain,
         }
     }
@@ -53,29 +62,54 @@ pub(crate) async fn serve<A, F, B>(listener: TcpListener, rules: ConnectionRules
 where
     A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     let places = Arc::new(Semaphore::new(rules.connections_max));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
+    let mut guests = Guests::new(rules.patience);
     let mut shutdown = pin!(shutdown);
+    let mut newcomer = None;
+    let mut is_full = false;
     loop {
-        let (stream, place) = tokio::select! {
+        tokio::select! {
             () = &mut shutdown => break,
-            Some(ended) = connections.join_next() => {
-                report(ended);
-                continue;
+            Some(ended) = connections.join_next_with_id() => guests.remove(ended_task(ended)),
+            accepted = listener.accept(), if newcomer.is_none() && !is_full => match accepted {
+                Ok((stream, _)) => {
+                    newcomer = Some(stream);
+                    if places.available_permits() == 0 {
+                        guests.make_room();
+                    }
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "can not accept a connection");
+                    guests.make_room();
+                    is_full = true;
+                }
+            },
+            place = places.clone().acquire_owned(), if newcomer.is_some() => {
+                let place = place.expect("the semaphore is never closed");
+                let Some(stream) = newcomer.take() else { continue };
+                let guest = guests.guest();
+                let task = converse(stream, place, rules.clone(), guest.clone(), answer.clone(), stopping.clone());
+                guests.add(connections.spawn(task).id(), guest);
             }
-            accepted = accept(&listener, &places) => accepted,
-        };
-        connections.spawn(converse(stream, place, rules.clone(), answer.clone(), stopping.clone()));
+            () = tokio::time::sleep(ACCEPT_PAUSE), if newcomer.is_some() || is_full => {
+                if newcomer.is_some() {
+                    guests.make_room();
+                }
+                is_full = false;
+            }
+        }
     }
     drop(listener);
     stop.send_replace(true);
     let deadline = Instant::now() + rules.drain;
     let drained = async {
-        while let Some(ended) = connections.join_next().await {
-            report(ended);
+        while let Some(ended) = connections.join_next_with_id().await {
+            ended_task(ended);
         }
     };
     if tokio::time::timeout_at(deadline, drained).await.is_err() {
@@ -88,37 +122,24 @@ where
     deadline.duration_since(Instant::now())
 }
 
-/// The next connection, when there is a place for it; further ones wait in the listener's backlog.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
-    let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "can not accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
 async fn converse<A, F, B>(
     stream: TcpStream,
     place: OwnedSemaphorePermit,
     rules: ConnectionRules,
+    guest: Arc<Guest>,
     answer: A,
     mut stopping: watch::Receiver<bool>,
 ) where
     A: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<B>>,
-    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,
 {
     // A small answer must not wait for the acknowledgement of the one before it. Where this fails, the connection is broken anyway.
     let _ = stream.set_nodelay(true);
+    let asking = guest.clone();
     let service = service_fn(move |request| {
-        let answer = answer(request);
-        async { Ok::<_, Infallible>(answer.await) }
+        let (served, answer) = (asking.served(), answer(request));
+        async { Ok::<_, Infallible>(answer.await.map(|body| served.until_the_end_of(body))) }
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -135,6 +156,7 @@ async fn converse<A, F, B>(
         biased;
         ended = connection.as_mut() => Some(ended),
         () = stopped => None,
+        () = guest.leaves() => return,
     };
     let ended = match ended {
         Some(ended) => ended,
@@ -150,9 +172,14 @@ async fn converse<A, F, B>(
     drop(place);
 }
 
-fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(error = &error as &dyn std::error::Error, "a connection's task panicked");
+/// The task that has ended. A panic in it is told.
+fn ended_task(ended: Result<(Id, ()), JoinError>) -> Id {
+    match ended {
+        Ok((task, ())) => task,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a connection's task panicked");
+            error.id()
+        }
     }
 }
 

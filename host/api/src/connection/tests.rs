@@ -39,6 +39,7 @@ async fn served(connections_max: usize, head_timeout: Duration, drain: Duration)
         connections_max,
         head_timeout,
         write_stall: Duration::from_secs(60),
+        patience: Duration::ZERO,
         drain,
     };
     let task = tokio::spawn(serve(listener, rules, answer, async {
@@ -120,6 +121,30 @@ async fn connections_past_the_maximum_wait_for_a_place() {
     };
     let (answer, ()) = tokio::join!(answer, first);
     assert!(answer.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn whoever_idles_for_longest_makes_room() {
+    let served = served(3, LONG, LONG).await;
+    let mut slow = ask(served.address, "/slow").await;
+    served.asked.notified().await;
+    // One that has been answered, and one that has begun to ask.
+    let mut answered = ask(served.address, "/").await;
+    assert!(read_until(&mut answered, "here").await.starts_with("HTTP/1.1 200"));
+    let mut silent = TcpStream::connect(served.address).await.expect("a connection");
+    silent.write_all(b"GET / HTTP/1.1\r\n").await.expect("sent");
+    let mut newcomers = Vec::new();
+    for gone in [&mut answered, &mut silent] {
+        let mut newcomer = ask(served.address, "/").await;
+        assert!(read_until(&mut newcomer, "here").await.starts_with("HTTP/1.1 200"));
+        assert_eq!(read_until(gone, "").await, "", "it is the one that has left");
+        newcomers.push(newcomer);
+    }
+    served.leave.notify_one();
+    assert!(
+        read_until(&mut slow, "here").await.starts_with("HTTP/1.1 200"),
+        "who is served stays"
+    );
 }
 
 #[tokio::test]
