@@ -56,6 +56,9 @@ async fn call_plugins(inner: &Arc<Inner>, number: usize) {
                 // One that ends at its first poll, as nearly all do, costs no place among those under way, and leaves its own to the next.
                 match futures_util::poll!(call.as_mut()) {
                     Poll::Ready(end) => {
+                        if end.call.duration_us > LONG_CALL_US {
+                            together = 1;
+                        }
                         ended.push(end);
                         spare = Some(call);
                     }
@@ -107,6 +110,9 @@ fn boxed<F: Future>(spare: &mut Option<Pin<Box<F>>>, future: F) -> Pin<Box<F>> {
 
 /// Runs are taken together, and what came of them is handed on together, up to so many: a lock and a ring for all of them.
 const TOGETHER_MAX: usize = 8;
+/// After a call that held its thread for longer, runs are taken one at a time again: instructions that fill or copy memory are not interrupted,
+/// and others wait for those.
+const LONG_CALL_US: u64 = 2_000;
 
 /// How a run's call ended.
 struct End {
