@@ -3,7 +3,7 @@
 //! bytes come in, and waits where there is none left. So a client that announces much and sends little takes little, and one organization can
 //! not take what another needs. Since they grow, they may come to wait for each other: then one goes on past what there is, so that a pool is
 //! exceeded by one body at most. One that is larger than its organization's pool takes no more of the host's than that, so that nobody waits
-//! for it alone. Of these, one goes on at a time: past what there is, and before it has taken anything, so that those that wait for it keep
+//! for it alone. Of these, one goes on at a time, past what there is. Answers ask for all that they take at once: those that wait for it keep
 //! nothing from others.
 
 use std::collections::HashMap;
@@ -176,7 +176,7 @@ impl Claim {
     /// grows in steps always comes to an end: of those that wait for more, one goes on past its organization's pool, and one past all.
     pub(crate) async fn grow(&mut self, bytes: usize) {
         let kib = bytes.div_ceil(KIB);
-        if self.of_host.past.is_some() || self.larger.is_some() {
+        if self.larger.is_some() {
             return;
         }
         if kib > self.kib_max() {
@@ -184,6 +184,9 @@ impl Claim {
             self.larger = Some(larger.expect("the semaphore is never closed"));
             // It waits for nothing more, since whoever waits for it may have the rest.
             return self.take(self.kib_max());
+        }
+        if self.of_host.past.is_some() {
+            return;
         }
         if let Some(organization) = self.organization {
             let pool = || self.bodies.pool(organization);
@@ -216,7 +219,7 @@ impl Claim {
         self.shares().for_each(|share| share.shrink(kib));
         if self.larger.is_some() {
             self.take(kib.min(self.kib_max()));
-            // Until the pools have room for it, it stays the one that is past them.
+            // Where the pools have no room for it, it stays the one that is past them.
             if self.shares().all(|share| share.kib() >= kib) {
                 self.larger = None;
             }

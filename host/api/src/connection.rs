@@ -16,17 +16,17 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use self::guests::{Guest, Guests};
+pub(crate) use self::guests::{Guest, Guests};
 use crate::patient::Patient;
 
 /// The most bytes of a request's head, and of what is read ahead of a body: it bounds a connection's memory beside its body.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How long a full machine (no places, no file descriptors) is left alone before the next connection is tried.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// So long whoever is connected may take to ask for something, also where others find no place.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ impl ConnectionRules {
     pub(crate) fn new(limits: &IntakeLimits, drain: Duration) -> ConnectionRules {
         let read_timeout = Duration::from_millis(limits.request_read_timeout_ms);
         ConnectionRules {
-            connections_max: limits.connections_max.try_into().unwrap_or(Semaphore::MAX_PERMITS),
+            connections_max: limits.connections_max.try_into().unwrap_or(usize::MAX),
             head_timeout: read_timeout,
             write_stall: read_timeout,
             patience: PATIENCE,
@@ -64,43 +64,48 @@ where
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    let places = Arc::new(Semaphore::new(rules.connections_max));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut guests = Guests::new(rules.patience);
     let mut shutdown = pin!(shutdown);
     let mut newcomer = None;
-    let mut is_full = false;
+    let mut pause: Option<Instant> = None;
     loop {
+        if guests.len() < rules.connections_max
+            && let Some(stream) = newcomer.take()
+        {
+            let guest = guests.guest();
+            let task = converse(stream, rules.clone(), guest.clone(), answer.clone(), stopping.clone());
+            guests.add(connections.spawn(task).id(), guest);
+            pause = None;
+        }
         tokio::select! {
             () = &mut shutdown => break,
-            Some(ended) = connections.join_next_with_id() => guests.remove(ended_task(ended)),
-            accepted = listener.accept(), if newcomer.is_none() && !is_full => match accepted {
+            Some(ended) = connections.join_next_with_id() => {
+                guests.remove(ended_task(ended));
+                // There is a place, and a file descriptor.
+                pause = None;
+            }
+            accepted = listener.accept(), if newcomer.is_none() && pause.is_none() => match accepted {
                 Ok((stream, _)) => {
                     newcomer = Some(stream);
-                    if places.available_permits() == 0 {
+                    if guests.len() >= rules.connections_max {
                         guests.make_room();
+                        pause = Some(Instant::now() + PAUSE);
                     }
                 }
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "can not accept a connection");
                     guests.make_room();
-                    is_full = true;
+                    pause = Some(Instant::now() + PAUSE);
                 }
             },
-            place = places.clone().acquire_owned(), if newcomer.is_some() => {
-                let place = place.expect("the semaphore is never closed");
-                let Some(stream) = newcomer.take() else { continue };
-                let guest = guests.guest();
-                let task = converse(stream, place, rules.clone(), guest.clone(), answer.clone(), stopping.clone());
-                guests.add(connections.spawn(task).id(), guest);
-            }
-            () = tokio::time::sleep(ACCEPT_PAUSE), if newcomer.is_some() || is_full => {
-                if newcomer.is_some() {
+            () = tokio::time::sleep_until(pause.unwrap_or_else(Instant::now)), if pause.is_some() => {
+                pause = newcomer.is_some().then(|| {
                     guests.make_room();
-                }
-                is_full = false;
+                    Instant::now() + PAUSE
+                });
             }
         }
     }
@@ -122,14 +127,8 @@ where
     deadline.duration_since(Instant::now())
 }
 
-async fn converse<A, F, B>(
-    stream: TcpStream,
-    place: OwnedSemaphorePermit,
-    rules: ConnectionRules,
-    guest: Arc<Guest>,
-    answer: A,
-    mut stopping: watch::Receiver<bool>,
-) where
+async fn converse<A, F, B>(stream: TcpStream, rules: ConnectionRules, guest: Arc<Guest>, answer: A, mut stopping: watch::Receiver<bool>)
+where
     A: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<B>>,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,
@@ -146,7 +145,7 @@ async fn converse<A, F, B>(
             .timer(TokioTimer::new())
             .header_read_timeout(rules.head_timeout)
             .max_buf_size(BUFFER_BYTES_MAX)
-            .serve_connection(TokioIo::new(Patient::new(stream, rules.write_stall)), service)
+            .serve_connection(TokioIo::new(Patient::new(stream, rules.write_stall, guest.clone())), service)
     );
     let stopped = async {
         // An error means that the sender is gone, which is the end as well.
@@ -169,7 +168,6 @@ async fn converse<A, F, B>(
         // Clients go away and send nonsense; that is nothing to be told to the operator.
         tracing::debug!(error = &error as &dyn std::error::Error, "a client's connection ended early");
     }
-    drop(place);
 }
 
 /// The task that has ended. A panic in it is told.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use hookmill_domain::pointer::below;
+use hookmill_domain::pointer::{below, told};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -88,13 +88,13 @@ impl<'a> Form<'a> {
     pub(crate) fn into_entries(self) -> impl Iterator<Item = (Cow<'a, str>, Given<'a>)> {
         let pointer = self.pointer;
         self.fields.into_iter().map(move |(name, raw)| {
-            let pointer = below(&pointer, &name);
+            let pointer = below(&pointer, &told(&name));
             (name, Given { pointer, raw })
         })
     }
 
     fn below(&self, name: &str) -> String {
-        below(&self.pointer, name)
+        below(&self.pointer, &told(name))
     }
 }
 
@@ -193,7 +193,7 @@ impl<'a> Given<'a> {
         let object = object(self.raw, fields_max).map_err(|_| self.wrong("must be an object"))?;
         for (position, (name, _)) in object.iter().enumerate() {
             if object[..position].iter().any(|(earlier, _)| earlier == name) {
-                return Err(FieldError::body(below(&self.pointer, name), "is given more than once"));
+                return Err(FieldError::body(below(&self.pointer, &told(name)), "is given more than once"));
             }
         }
         if object.len() > fields_max {

@@ -3,34 +3,44 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::connection::Guest;
+
 /// A stream whose writes fail when none of them gets on for a while. Reads are left as they are: who reads has a time of its own.
 pub(crate) struct Patient<S> {
     stream: S,
     stall: Duration,
+    guest: Arc<Guest>,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    /// Lets each write wait for at most `stall`.
-    pub(crate) fn new(stream: S, stall: Duration) -> Patient<S> {
+    /// Lets each write wait for at most `stall`. The guest is told whether one waits.
+    pub(crate) fn new(stream: S, stall: Duration, guest: Arc<Guest>) -> Patient<S> {
         Patient {
             stream,
             stall,
+            guest,
             waiting: None,
         }
     }
 
     fn judge(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.waiting = None;
+            if self.waiting.take().is_some() {
+                self.guest.writes(false);
+            }
             return written;
+        }
+        if self.waiting.is_none() {
+            self.guest.writes(true);
         }
         let stall = self.stall;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
@@ -76,11 +86,12 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+    use crate::connection::Guests;
 
     #[tokio::test]
     async fn a_peer_that_does_not_read_ends_the_write() {
         let (mine, _theirs) = tokio::io::duplex(16);
-        let mut patient = Patient::new(mine, Duration::from_millis(10));
+        let mut patient = Patient::new(mine, Duration::from_millis(10), Guests::new(Duration::ZERO).guest());
         let error = patient.write_all(&[0; 100]).await.expect_err("nobody reads");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -88,7 +99,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_reads_gets_all() {
         let (mine, mut theirs) = tokio::io::duplex(16);
-        let mut patient = Patient::new(mine, Duration::from_secs(60));
+        let mut patient = Patient::new(mine, Duration::from_secs(60), Guests::new(Duration::ZERO).guest());
         let mut read = vec![0; 100];
         let (written, got) = tokio::join!(patient.write_all(&[7; 100]), theirs.read_exact(&mut read));
         written.expect("it was read");

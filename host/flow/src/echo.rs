@@ -1,26 +1,35 @@
 //! Header values are secrets, and some receivers answer with what they were sent: in what is kept of an answer they are masked.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 /// A shorter value is no credential, and may stand in an answer for other reasons.
 const SECRET_BYTES_MIN: usize = 6;
+/// A longer first word is no scheme.
+const SCHEME_BYTES_MAX: usize = 16;
 
 const MASK: &[u8] = b"***";
 
-/// The answer, with each of these values masked wherever it stands: whole, without its scheme (RFC 9110, section 11.4), or begun where the
-/// answer was cut off.
+/// The answer, with each of these values masked wherever it stands: whole, without its scheme (RFC 9110, section 11.4), as JSON has it, or begun
+/// where the answer was cut off.
 pub(crate) fn masked(answer: Bytes, headers: &[(HeaderName, HeaderValue)]) -> Bytes {
     if answer.is_empty() {
         return answer;
     }
-    let mut secrets: Vec<Secret<'_>> = headers.iter().flat_map(|(_, value)| Secret::of(value.as_bytes())).collect();
+    let mut secrets: Vec<Secret<'_>> = headers.iter().flat_map(|(_, value)| secrets(value.as_bytes())).collect();
     // Of two that begin at one place it is the longer one that goes.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.bytes.len()));
+    let mut begins = [false; 256];
+    for secret in &secrets {
+        begins[usize::from(secret.bytes[0])] = true;
+    }
     let mut kept = Vec::new();
     let (mut at, mut copied) = (0, 0);
-    while at < answer.len() {
-        match secrets.iter().find_map(|secret| secret.begins(&answer[at..])) {
+    while let Some(&byte) = answer.get(at) {
+        let found = begins[usize::from(byte)].then(|| secrets.iter().find_map(|secret| secret.begins(&answer[at..])));
+        match found.flatten() {
             Some(bytes) => {
                 kept.extend_from_slice(&answer[copied..at]);
                 kept.extend_from_slice(MASK);
@@ -38,28 +47,46 @@ pub(crate) fn masked(answer: Bytes, headers: &[(HeaderName, HeaderValue)]) -> By
 }
 
 struct Secret<'a> {
-    bytes: &'a [u8],
+    /// There are some.
+    bytes: Cow<'a, [u8]>,
     /// So many of them tell something of it.
     telling: usize,
 }
 
-impl<'a> Secret<'a> {
-    /// A header's value, and what follows a scheme such as `Bearer` in it.
-    fn of(value: &'a [u8]) -> impl Iterator<Item = Secret<'a>> {
-        let scheme = value.iter().position(|&byte| byte == b' ').map_or(0, |space| space + 1);
-        let whole = Secret {
-            bytes: value,
-            telling: SECRET_BYTES_MIN.max(scheme + 1),
-        };
-        let credentials = Secret {
-            bytes: value[scheme..].trim_ascii_start(),
-            telling: SECRET_BYTES_MIN,
-        };
-        [whole, credentials]
-            .into_iter()
-            .filter(|secret| secret.bytes.len() >= SECRET_BYTES_MIN)
+/// What of a header's value is masked.
+fn secrets(value: &[u8]) -> Vec<Secret<'_>> {
+    let scheme = value.iter().position(|&byte| byte == b' ').unwrap_or_default();
+    let is_scheme = scheme <= SCHEME_BYTES_MAX && value[..scheme].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    let whole = Secret {
+        bytes: value.into(),
+        telling: if is_scheme {
+            SECRET_BYTES_MIN.max(scheme + 2)
+        } else {
+            SECRET_BYTES_MIN
+        },
+    };
+    let credentials = (is_scheme && scheme > 0).then(|| Secret {
+        bytes: value[scheme..].trim_ascii_start().into(),
+        telling: SECRET_BYTES_MIN,
+    });
+    let mut secrets: Vec<Secret<'_>> = [Some(whole), credentials].into_iter().flatten().collect();
+    secrets.retain(|secret| secret.bytes.len() >= SECRET_BYTES_MIN);
+    for number in 0..secrets.len() {
+        for escaped in [&b"\"\\"[..], b"\"\\/"] {
+            let Secret { bytes, telling } = &secrets[number];
+            if bytes.iter().any(|byte| escaped.contains(byte)) {
+                let in_json = bytes
+                    .iter()
+                    .flat_map(|&byte| escaped.contains(&byte).then_some(b'\\').into_iter().chain([byte]));
+                let (bytes, telling) = (in_json.collect(), *telling);
+                secrets.push(Secret { bytes, telling });
+            }
+        }
     }
+    secrets
+}
 
+impl Secret<'_> {
     /// How many of its bytes a text begins with, if that is all of it, or as much as the text has and tells something.
     fn begins(&self, text: &[u8]) -> Option<usize> {
         let bytes = text.len().min(self.bytes.len());
@@ -73,8 +100,14 @@ mod tests {
     use super::*;
 
     fn shown(answer: &'static str) -> String {
-        let headers = [("authorization", "Bearer abcdefgh"), ("x-key", "abcdefgh-2"), ("x-stage", "test")]
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let headers = [
+            ("authorization", "Bearer abcdefgh"),
+            ("x-key", "abcdefgh-2"),
+            ("x-stage", "test"),
+            ("x-path", "Basic dXNl/\"cj"),
+            ("cookie", "session=0123456789; x=1"),
+        ]
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         String::from_utf8(masked(Bytes::from_static(answer.as_bytes()), &headers).to_vec()).expect("text")
     }
 
@@ -88,6 +121,11 @@ mod tests {
         assert_eq!(shown("abcdefghabcdefgh"), "******");
         assert_eq!(shown("cut off: Bearer ab"), "cut off: ***");
         assert_eq!(shown("cut off: abcdef"), "cut off: ***");
+        assert_eq!(shown("cut off: session=0123"), "cut off: ***");
+        assert_eq!(
+            shown(r#"{"path":"dXNl/\"cj","again":"dXNl\/\"cj"}"#),
+            r#"{"path":"***","again":"***"}"#
+        );
     }
 
     #[test]

@@ -21,8 +21,8 @@ const NAMES_MAX: usize = 1000;
 /// Bytes of all sections but code, data and custom ones. Each becomes up to some 25 bytes of memory of whoever loads the component (an export
 /// of four letters takes 110), beside its artifact. Those of Python are 0.3 MiB.
 const TABLES_BYTES_MAX: usize = 1024 * 1024;
-/// Elements of passive segments: the engine keeps 16 bytes of each for every instance, which no limit of a call's memory counts. Toolchains
-/// make active ones.
+/// Elements of passive segments: the engine keeps 16 bytes of each for every core instance of a call, of which there are 200 at most, and
+/// no limit of a call's memory counts them. Toolchains make active ones.
 const PASSIVE_ELEMENTS_MAX: usize = 1000;
 
 /// What can be imported, by interface and the part of the version that must agree.

@@ -19,7 +19,7 @@ use crate::store::Store;
 use crate::wire::{self, Sealed};
 
 pub(crate) use revisions::snapshot;
-pub(crate) use row::{check_keyring, has_sealed};
+pub(crate) use row::check_keyring;
 pub use targets::{HELD_FIRST, HeldPlace};
 
 use row::find;

@@ -76,34 +76,45 @@ impl Keyring {
         })
     }
 
-    /// The ring in this file; if it is not there it is made, with one new key and for the owner alone, where nothing has been sealed yet.
-    pub(crate) fn open(path: &Path, has_sealed: bool, random: &dyn Fn(&mut [u8])) -> Result<Keyring, OpenError> {
+    /// The ring in this file; without a key if it is not there.
+    pub(crate) fn read(path: &Path) -> Result<Keyring, OpenError> {
         let io = |source| OpenError::Io {
             path: path.to_owned(),
             source,
         };
         match fs::read_to_string(path) {
             Ok(text) => Keyring::parse(&text, &path.display().to_string()),
-            Err(error) if error.kind() == ErrorKind::NotFound && has_sealed => Err(OpenError::Keyring {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Keyring {
+                keys: Vec::new(),
                 from: path.display().to_string(),
-                message: "is not there, and the database holds what was sealed with it: both belong to a backup".to_owned(),
             }),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let (mut id, mut key) = ([0; KEY_ID_BYTES], [0; 32]);
-                random(&mut id);
-                random(&mut key);
-                let line = format!("{:08x}:{}\n", u32::from_be_bytes(id), BASE64.encode(key));
-                let mut file = fs::OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(path)
-                    .map_err(io)?;
-                file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
-                Keyring::parse(&line, &path.display().to_string())
-            }
             Err(error) => Err(io(error)),
         }
+    }
+
+    /// Makes that file, with one new key and for the owner alone.
+    pub(crate) fn make(path: &Path, random: &dyn Fn(&mut [u8])) -> Result<Keyring, OpenError> {
+        let io = |source| OpenError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let (mut id, mut key) = ([0; KEY_ID_BYTES], [0; 32]);
+        random(&mut id);
+        random(&mut key);
+        let line = format!("{:08x}:{}\n", u32::from_be_bytes(id), BASE64.encode(key));
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(io)?;
+        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+        Keyring::parse(&line, &path.display().to_string())
+    }
+
+    /// Whether it has no key.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// Refuses a ring that belongs to another database: it has no key of any of these, which that one holds sealed. One that has lost a key
@@ -125,7 +136,14 @@ impl Keyring {
         let ids: Vec<String> = missing.into_iter().map(|id| format!("{:08x}", u32::from_be_bytes(id))).collect();
         Err(OpenError::Keyring {
             from: self.from.clone(),
-            message: format!("has none of the keys that have sealed what the database holds: {}", ids.join(", ")),
+            message: format!(
+                "{} what the database holds: {}",
+                match self.is_empty() {
+                    true => "is not there, and belongs to a backup as the database does; these keys have sealed",
+                    false => "has none of the keys that have sealed",
+                },
+                ids.join(", ")
+            ),
         })
     }
 

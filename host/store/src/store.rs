@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use crate::connections::{Readers, open_writer};
 use crate::desk::{Desk, Drawer, Salts, key, setting};
 use crate::error::{OpenError, StoreError};
-use crate::integrations::{check_keyring, has_sealed};
+use crate::integrations::check_keyring;
 use crate::listing::Unlisted;
 use crate::records::{AcceptError, NewEvent, Receipt, Record};
 use crate::schema;
@@ -69,11 +69,12 @@ impl Store {
         private_file(&path)?;
         let mut connection = open_writer(&path)?;
         schema::migrate(&mut connection)?;
-        let keyring = match settings.keyring {
-            Some(keyring) => keyring,
-            None => Keyring::open(&folder.join("keyring"), has_sealed(&connection)?, &random)?,
-        };
+        let keyring_path = folder.join("keyring");
+        let mut keyring = settings.keyring.map_or_else(|| Keyring::read(&keyring_path), Ok)?;
         check_keyring(&connection, &keyring)?;
+        if keyring.is_empty() {
+            keyring = Keyring::make(&keyring_path, &random)?;
+        }
 
         let greatest = greatest_key(&connection)?;
         let salts = Arc::new(Salts::load(&connection)?);
@@ -363,33 +364,33 @@ pub(crate) mod tests {
         store.close().await;
     }
 
-    /// However much others have asked for before: who posts little is in the next commit, and all that was asked for is carried by some.
-    #[tokio::test]
-    async fn what_is_asked_for_at_once_is_accepted_in_turns() {
-        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
-        let store = open(folder.path());
-        let mut snapshots = Vec::new();
-        for name in ["loud", "quiet"] {
-            let name = name.parse().expect("a name");
-            let made = store.create_organization(name, Vec::new(), Time::from_millis(1)).await;
-            let organization = made.expect("the writer answers").0.key;
-            let snapshot = store.present_snapshot(organization).await.expect("it is read");
-            snapshots.push(Arc::new(snapshot.expect("it is there")));
-        }
-        let events = |snapshot: &Arc<Snapshot>, count: usize| -> Vec<NewEvent> {
-            let event = || NewEvent {
-                snapshot: snapshot.clone(),
-                kind: "document_text".parse().expect("a kind"),
-                inbox: None,
-                project: None,
-                document: "d".parse().expect("an id"),
-                client: None,
-                data: bytes::Bytes::from_static(b"{\"id\":\"d\"}"),
-                owed: Vec::new(),
-            };
-            std::iter::repeat_with(event).take(count).collect()
+    async fn new_organization(store: &Store, name: &str) -> Arc<Snapshot> {
+        let name = name.parse().expect("a name");
+        let made = store.create_organization(name, Vec::new(), Time::from_millis(1)).await;
+        let organization = made.expect("the writer answers").0.key;
+        let snapshot = store.present_snapshot(organization).await.expect("it is read");
+        Arc::new(snapshot.expect("it is there"))
+    }
+
+    fn events(snapshot: &Arc<Snapshot>, count: usize) -> Vec<NewEvent> {
+        let event = || NewEvent {
+            snapshot: snapshot.clone(),
+            kind: "document_text".parse().expect("a kind"),
+            inbox: None,
+            project: None,
+            document: "d".parse().expect("an id"),
+            client: None,
+            data: bytes::Bytes::from_static(b"{\"id\":\"d\"}"),
+            owed: Vec::new(),
         };
-        // While the writer is held, all ask for the next commit.
+        std::iter::repeat_with(event).take(count).collect()
+    }
+
+    /// While the writer is held, two organizations ask for the next commit: one with six large batches, then one with an event. Then `go` goes on, and
+    /// the writer, too. Gives the greatest key of each.
+    async fn asked_at_once(store: &Store, go: impl Future<Output = ()>) -> (Vec<Key>, Key) {
+        let loud = new_organization(store, "loud").await;
+        let quiet = new_organization(store, "quiet").await;
         let (release, released) = std::sync::mpsc::channel::<()>();
         let (is_held, held) = tokio::sync::oneshot::channel();
         let holding = store.write(move |_| {
@@ -398,21 +399,51 @@ pub(crate) mod tests {
             Ok(())
         });
         let now = Time::from_millis(1);
+        let greatest = |receipts: Result<Vec<Receipt>, AcceptError>| {
+            let keys = receipts
+                .expect("accepted")
+                .into_iter()
+                .filter_map(|receipt| Some(receipt.id.parts()?.0));
+            keys.max().expect("some")
+        };
         let asked = async {
             held.await.expect("the writer holds");
-            let loud = [(); 6].map(|()| store.accept_events(events(&snapshots[0], 3000), now));
-            let quiet = store.accept_events(events(&snapshots[1], 1), now);
-            let all = futures_util::future::join_all(loud);
-            let (all, quiet, ()) = tokio::join!(all, quiet, async { drop(release) });
-            let greatest = |receipts: Vec<Receipt>| receipts.into_iter().map(|receipt| receipt.id.parts().map(|(key, _)| key)).max();
-            let all: Vec<_> = all.into_iter().map(|receipts| greatest(receipts.expect("accepted"))).collect();
-            (all, greatest(quiet.expect("accepted")))
+            let loud = [(); 6].map(|()| store.accept_events(events(&loud, 3000), now));
+            let quiet = store.accept_events(events(&quiet, 1), now);
+            let release = async {
+                drop(release);
+                go.await;
+            };
+            let (loud, quiet, ()) = tokio::join!(futures_util::future::join_all(loud), quiet, release);
+            (loud.into_iter().map(greatest).collect(), greatest(quiet))
         };
-        let (held, (loud, quiet)) = tokio::join!(holding, asked);
+        let (held, asked) = tokio::join!(holding, asked);
         held.expect("the writer answers");
+        asked
+    }
+
+    /// However much others have asked for before: who posts little is in the next commit, and all that was asked for is carried by some.
+    #[tokio::test]
+    async fn what_is_asked_for_at_once_is_accepted_in_turns() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let store = open(folder.path());
+        let (loud, quiet) = asked_at_once(&store, async {}).await;
         // The first commit carries what has waited longest, and so much more as there is room for beside what is small.
-        assert!(loud[..2].iter().all(|first| *first < quiet), "{loud:?} {quiet:?}");
-        assert!(loud[2..].iter().all(|later| *later > quiet), "{loud:?} {quiet:?}");
+        assert!(loud[..3].iter().all(|first| *first < quiet), "{loud:?} {quiet:?}");
+        assert!(loud[3..].iter().all(|later| *later > quiet), "{loud:?} {quiet:?}");
         store.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_later_commit_is_accepted_before_the_end() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let store = open(folder.path());
+        let (loud, _) = asked_at_once(&store, store.close()).await;
+        drop(store);
+        let again = open(folder.path());
+        for last in loud {
+            assert!(again.event(last).await.expect("it is read").is_some());
+        }
+        again.close().await;
     }
 }

@@ -33,21 +33,18 @@ type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// A verb: it writes, and leaves behind how to answer.
 type Verb = Box<dyn FnOnce(&mut Desk<'_>) -> rusqlite::Result<Done> + Send>;
 
-/// How many rows the events of a commit may come to, beside those of one call: what comes meanwhile waits for all of them.
+/// How many rows the events of a commit may come to, beside those of its first call and of its last: what comes meanwhile waits for all of them.
 const ROWS_MAX: usize = 4_000;
 
 struct Accept {
     events: Vec<NewEvent>,
+    /// Theirs, and those of what they owe.
+    rows: usize,
     now: Time,
     reply: oneshot::Sender<Result<Vec<Receipt>, AcceptError>>,
 }
 
 impl Accept {
-    /// The events', and those of what they owe.
-    fn rows(&self) -> usize {
-        self.events.iter().map(|event| 1 + event.owed.len()).sum()
-    }
-
     fn organization(&self) -> Option<OrganizationKey> {
         self.events.first().map(|event| event.snapshot.organization)
     }
@@ -122,13 +119,14 @@ impl Tray {
     /// Asks for events to be accepted and waits for the commit that carries them.
     pub(crate) async fn accept(&self, events: Vec<NewEvent>, now: Time) -> Result<Vec<Receipt>, AcceptError> {
         let (reply, answer) = oneshot::channel();
+        let rows = events.iter().map(|event| 1 + event.owed.len()).sum();
+        let accept = Accept { events, rows, now, reply };
         {
             let mut asked = self.lock();
             if asked.closed {
                 return Err(StoreError::Closed.into());
             }
-            let accept = Accept { events, now, reply };
-            asked.rows += accept.rows();
+            asked.rows += rows;
             asked.accepts.push(accept);
             self.wake_up(asked);
         }
@@ -196,10 +194,10 @@ impl Tray {
         let mut taken = mem::take(&mut *asked);
         asked.closed = closed;
         if taken.rows > ROWS_MAX {
-            let told: Vec<_> = taken.accepts.iter().map(|accept| (accept.organization(), accept.rows())).collect();
+            let told: Vec<_> = taken.accepts.iter().map(|accept| (accept.organization(), accept.rows)).collect();
             let mut is_taken = in_turns(&told).into_iter();
             (taken.accepts, asked.accepts) = taken.accepts.into_iter().partition(|_| is_taken.next() == Some(true));
-            asked.rows = asked.accepts.iter().map(Accept::rows).sum();
+            asked.rows = asked.accepts.iter().map(|accept| accept.rows).sum();
         }
         Some(Asked { closed, ..taken })
     }
@@ -224,11 +222,11 @@ fn in_turns(asked: &[(Option<OrganizationKey>, usize)]) -> Vec<bool> {
     turns.sort_unstable();
     let (mut left, mut is_taken) = (ROWS_MAX, vec![false; asked.len()]);
     for (_, position, rows) in turns {
+        if left == 0 {
+            break;
+        }
         if position > 0 {
-            if rows > left {
-                break;
-            }
-            left -= rows;
+            left = left.saturating_sub(rows);
         }
         is_taken[position] = true;
     }
@@ -450,10 +448,19 @@ mod tests {
     fn who_posts_little_does_not_wait_for_those_who_post_much() {
         let [loud, louder, quiet] = [1, 2, 3].map(|key| Some(OrganizationKey(key)));
         assert_eq!(in_turns(&[(loud, 10_000)]), [true], "one call alone has its commit");
-        let taken = in_turns(&[(loud, 3000), (loud, 3000), (louder, 10_000), (loud, 1), (quiet, 2), (quiet, 3)]);
-        assert_eq!(taken, [true, true, false, true, true, true]);
-        // Whoever has waited longest goes on, and those beside it do, too.
-        assert_eq!(in_turns(&[(louder, 10_000), (quiet, 1), (loud, ROWS_MAX)]), [true, true, false]);
+        let taken = in_turns(&[
+            (loud, 3000),
+            (loud, 3000),
+            (louder, 10_000),
+            (loud, 1000),
+            (quiet, 2),
+            (louder, 1),
+            (quiet, 3),
+        ]);
+        assert_eq!(taken, [true, true, false, true, true, false, true]);
+        // Whoever has waited longest goes on, and so do those beside it: also one that asks for more than a commit, but for less than others.
+        let taken = in_turns(&[(louder, 10_000), (louder, 10_000), (loud, 4500), (quiet, 1)]);
+        assert_eq!(taken, [true, false, true, true]);
         // As many as fit go at once.
         let asked: Vec<_> = (0..5000).map(|number| (Some(OrganizationKey(number % 7)), 1)).collect();
         assert_eq!(in_turns(&asked).into_iter().filter(|taken| *taken).count(), 1 + ROWS_MAX);

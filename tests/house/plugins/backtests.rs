@@ -290,7 +290,7 @@ async fn what_is_wrong_is_named() {
         (with("events", Value::Null), "/integration/events"),
         (with("plugin", json!("nobody")), "/integration/plugin"),
         // Its creation would be refused: what it has would be compared with a fault.
-        (with("plugin", json!("strict")), "/integration/plugin_config"),
+        (with("plugin", json!("strict")), "/integration/plugin_config/a"),
     ] {
         problem(&tenant.post(TOLD, &body).await, 422, place);
     }
@@ -298,7 +298,7 @@ async fn what_is_wrong_is_named() {
     problem(
         &tenant.post(strict, &with("plugin", Value::Null)).await,
         422,
-        "/integration/plugin_config",
+        "/integration/plugin_config/a",
     );
     // Nobody has a version of it.
     problem(

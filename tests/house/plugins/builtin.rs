@@ -134,7 +134,7 @@ async fn a_configuration_that_is_not_in_order_is_refused_where_it_is_wrong() {
         ("filter", json!(null), ""),
         ("filter", json!({}), "/deliver_if"),
         ("filter", json!({"deliver_if": {}}), "/deliver_if"),
-        ("filter", json!({"deliver_if": {"equals": 1}}), "/deliver_if"),
+        ("filter", json!({"deliver_if": {"equals": 1}}), "/deliver_if/pointer"),
         ("filter", json!({"deliver_if": {"pointer": "/data/id"}}), "/deliver_if"),
         (
             "filter",

@@ -79,7 +79,7 @@ async fn a_configuration_is_judged_by_its_plugins_schema() {
     assert_eq!(named(&wrong).0, "/plugin_config/review_below");
     assert_eq!(
         named(&tenant.patch(&path, &json!({"plugin": "mine"})).await).0,
-        "/plugin_config",
+        "/plugin_config/a~1b~0c",
         "it is the new plugin's schema that counts"
     );
     assert_eq!(

@@ -177,7 +177,7 @@ async fn what_is_wrong_is_named() {
             )
             .await,
     );
-    assert_eq!(field, "/integration/plugin_config");
+    assert_eq!(field, "/integration/plugin_config/a");
     for path in [
         "/plugins/probe/versions/2/run",
         "/plugins/nobody/versions/1/run",

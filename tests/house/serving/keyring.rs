@@ -37,7 +37,10 @@ async fn no_host_starts_without_what_its_database_was_sealed_with() {
     };
     std::fs::remove_file(&keyring).expect("removed");
     let said = refused(&Options::default()).await;
-    assert!(said.contains("keyring") && said.contains("is not there"), "{said}");
+    assert!(
+        said.contains("keyring") && said.contains("is not there") && said.contains(&ring[..8]),
+        "{said}"
+    );
     assert!(!keyring.exists(), "none is made in its place");
     let strange = format!("0000000b:{OTHER_KEY}");
     std::fs::write(&keyring, &strange).expect("written");

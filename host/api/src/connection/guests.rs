@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::task::Id;
 use tokio::time::Instant;
 
 /// All connections, by their tasks.
-pub(super) struct Guests {
+pub(crate) struct Guests {
     by_task: HashMap<Id, Arc<Guest>>,
     since: Instant,
     /// So long everybody may take to ask for something.
@@ -21,15 +21,20 @@ pub(super) struct Guests {
 }
 
 /// A connection.
-pub(super) struct Guest {
-    /// Since when it asks for nothing, in microseconds of the guests' time and one more; 0 while it is served.
+pub(crate) struct Guest {
+    /// Since when it asks for nothing, a request whose head is under way included, in microseconds of the guests' time and one more; 0 while it is
+    /// served.
     idle_since: AtomicU64,
+    /// Some of its last answer has yet to be written.
+    is_writing: AtomicBool,
     since: Instant,
     leave: Notify,
+    /// As of that time it is to leave.
+    leave_as_of: AtomicU64,
 }
 
 impl Guests {
-    pub(super) fn new(patience: Duration) -> Guests {
+    pub(crate) fn new(patience: Duration) -> Guests {
         Guests {
             by_task: HashMap::new(),
             since: Instant::now(),
@@ -38,11 +43,13 @@ impl Guests {
     }
 
     /// One that has just come.
-    pub(super) fn guest(&self) -> Arc<Guest> {
+    pub(crate) fn guest(&self) -> Arc<Guest> {
         let guest = Guest {
             idle_since: AtomicU64::new(0),
+            is_writing: AtomicBool::new(false),
             since: self.since,
             leave: Notify::new(),
+            leave_as_of: AtomicU64::new(0),
         };
         guest.idles();
         Arc::new(guest)
@@ -56,14 +63,18 @@ impl Guests {
         self.by_task.remove(&task);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_task.len()
+    }
+
     /// Has whoever idles for longest leave, if that is long enough.
     pub(super) fn make_room(&self) {
-        let idle = self.by_task.values().map(|guest| (guest.idle_since.load(Relaxed), guest));
-        let longest = idle.filter(|(since, _)| *since > 0).min_by_key(|(since, _)| *since);
+        let idle = self.by_task.values().filter_map(|guest| Some((guest.idle_since()?, guest)));
         let patience = u64::try_from(self.patience.as_micros()).unwrap_or(u64::MAX);
-        if let Some((since, guest)) = longest
+        if let Some((since, guest)) = idle.min_by_key(|(since, _)| *since)
             && micros(self.since).saturating_sub(since) >= patience
         {
+            guest.leave_as_of.store(since, Relaxed);
             guest.leave.notify_one();
         }
     }
@@ -80,11 +91,23 @@ impl Guest {
     pub(super) async fn leaves(&self) {
         loop {
             self.leave.notified().await;
-            // It may have asked for something meanwhile.
-            if self.idle_since.load(Relaxed) > 0 {
+            // It may have been served meanwhile.
+            if self.idle_since() == Some(self.leave_as_of.load(Relaxed)) {
                 return;
             }
         }
+    }
+
+    /// Some of an answer could not be written yet, or, after that, has been.
+    pub(crate) fn writes(&self, waits: bool) {
+        if self.is_writing.swap(waits, Relaxed) && !waits && self.idle_since.load(Relaxed) > 0 {
+            self.idles();
+        }
+    }
+
+    fn idle_since(&self) -> Option<u64> {
+        let since = self.idle_since.load(Relaxed);
+        (since > 0 && !self.is_writing.load(Relaxed)).then_some(since)
     }
 
     fn idles(&self) {

@@ -31,7 +31,11 @@ async fn served(connections_max: usize, head_timeout: Duration, drain: Duration)
                     asked.notify_one();
                     leave.notified().await;
                 }
-                Response::new(Full::new(Bytes::from_static(b"here")))
+                let answer = match request.uri().path() {
+                    "/large" => Bytes::from(vec![b'.'; LARGE_BYTES]),
+                    _ => Bytes::from_static(b"here"),
+                };
+                Response::new(Full::new(answer))
             }
         }
     };
@@ -73,6 +77,8 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     String::from_utf8(read).expect("text")
 }
 
+/// More than the system takes of what nobody reads.
+const LARGE_BYTES: usize = 32 << 20;
 const LONG: Duration = Duration::from_secs(60);
 
 #[tokio::test]
@@ -145,6 +151,46 @@ async fn whoever_idles_for_longest_makes_room() {
         read_until(&mut slow, "here").await.starts_with("HTTP/1.1 200"),
         "who is served stays"
     );
+}
+
+#[tokio::test]
+async fn who_has_yet_to_read_an_answer_stays() {
+    let served = served(1, LONG, LONG).await;
+    let mut reader = ask(served.address, "/large").await;
+    assert_eq!(reader.read_u8().await.expect("it has begun"), b'H');
+    let mut newcomer = ask(served.address, "/").await;
+    let answer = tokio::spawn(async move { read_until(&mut newcomer, "here").await });
+    let mut read = 0;
+    let mut buffer = vec![0; 1 << 20];
+    while read < LARGE_BYTES {
+        let bytes = reader.read(&mut buffer).await.expect("it is not cut");
+        assert!(bytes > 0, "it is not cut");
+        read += bytes;
+    }
+    // Then it makes room.
+    assert!(answer.await.expect("no panic").starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn however_many_come_to_a_full_house_each_has_its_turn() {
+    let served = served(4, LONG, LONG).await;
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        let mut guest = ask(served.address, "/").await;
+        read_until(&mut guest, "here").await;
+        idle.push(guest);
+    }
+    let mut newcomers = JoinSet::new();
+    for _ in 0..40 {
+        newcomers.spawn(async move {
+            let mut newcomer = ask(served.address, "/").await;
+            let answer = read_until(&mut newcomer, "here").await;
+            (newcomer, answer)
+        });
+    }
+    for (_, answer) in newcomers.join_all().await {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
 }
 
 #[tokio::test]

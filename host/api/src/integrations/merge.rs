@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use hookmill_domain::pointer::below;
+use hookmill_domain::pointer::{below, told};
 use serde_json::value::RawValue;
 
 use crate::fields::{DEPTH_MAX, object};
@@ -76,7 +76,7 @@ fn put_merged(
         let common = place.common(&name).into_owned();
         order.push(common.clone());
         if changes.insert(common.into(), (name.clone(), value)).is_some() {
-            return Err(FieldError::body(below(pointer, &name), "is given more than once"));
+            return Err(FieldError::body(below(pointer, &told(&name)), "is given more than once"));
         }
     }
     text.push('{');
@@ -117,7 +117,7 @@ fn put_change(
     let text = put_name(text, name, is_first);
     if is_object(change) {
         let place = place.of_member(&place.common(name));
-        put_merged(text, old, change, place, &below(pointer, name), depth + 1)
+        put_merged(text, old, change, place, &below(pointer, &told(name)), depth + 1)
     } else {
         text.push_str(change.get());
         Ok(())

@@ -8,7 +8,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{BadEvent, Text, broken_json};
-use crate::pointer::below;
+use crate::pointer::{below, told};
 
 const FIELDS: [&str; 6] = ["event", "organization", "inbox", "project", "id", "data"];
 
@@ -54,7 +54,10 @@ pub(super) fn diagnose(event: &[u8], error: &serde_json::Error) -> BadEvent {
     };
     for (position, (name, value)) in fields.iter().enumerate() {
         if !FIELDS.contains(&name.as_ref()) {
-            return BadEvent::new(below("", name), format_args!("unknown field; an event has {}", FIELDS.join(", ")));
+            return BadEvent::new(
+                below("", &told(name)),
+                format_args!("unknown field; an event has {}", FIELDS.join(", ")),
+            );
         }
         if fields[..position].iter().any(|(earlier, _)| earlier == name) {
             return BadEvent::new(format!("/{name}"), "is given more than once");

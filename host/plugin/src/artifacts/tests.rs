@@ -62,7 +62,10 @@ fn an_artifact_tells_how_large_its_tables_are() {
         verified.tables_bytes()
     };
     let more = tables_bytes(2000) - tables_bytes(1000);
-    assert!((7_000..10_000).contains(&more), "{more} bytes for a thousand exports");
+    assert!(
+        (4_000..40_000).contains(&more),
+        "{more} bytes for a thousand exports of four letters"
+    );
     let none = keep(&artifacts, b"none", b"no artifact");
     let none = artifacts.find(&none).expect("readable").expect("kept");
     assert_eq!(none.tables_bytes(), none.bytes);

@@ -85,11 +85,6 @@ impl Desk<'_> {
     }
 }
 
-/// Whether the database holds anything that is sealed.
-pub(crate) fn has_sealed(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.prepare("SELECT 1 FROM integration WHERE sealed IS NOT NULL")?.exists([])
-}
-
 /// Whether that ring is the database's. One row is read of a database whose ring it is.
 pub(crate) fn check_keyring(connection: &Connection, keyring: &Keyring) -> Result<(), OpenError> {
     let mut sealed = connection.prepare("SELECT sealed FROM integration WHERE sealed IS NOT NULL")?;
