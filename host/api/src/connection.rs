@@ -15,6 +15,7 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -83,8 +84,6 @@ where
             () = &mut shutdown => break,
             Some(ended) = connections.join_next_with_id() => {
                 guests.remove(ended_task(ended));
-                // There is a place, and a file descriptor.
-                pause = None;
             }
             accepted = listener.accept(), if newcomer.is_none() && pause.is_none() => match accepted {
                 Ok((stream, _)) => {
@@ -97,7 +96,9 @@ where
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "can not accept a connection");
-                    guests.make_room();
+                    if is_full(&error) {
+                        guests.make_room();
+                    }
                     pause = Some(Instant::now() + PAUSE);
                 }
             },
@@ -109,7 +110,7 @@ where
             }
         }
     }
-    drop(listener);
+    drop((listener, newcomer));
     stop.send_replace(true);
     let deadline = Instant::now() + rules.drain;
     let drained = async {
@@ -168,6 +169,14 @@ where
         // Clients go away and send nonsense; that is nothing to be told to the operator.
         tracing::debug!(error = &error as &dyn std::error::Error, "a client's connection ended early");
     }
+}
+
+/// Whether the machine has no more file descriptors, or no memory for another connection.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
 }
 
 /// The task that has ended. A panic in it is told.

@@ -9,7 +9,7 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::pointer::below;
+use crate::pointer::{below, told};
 
 /// The deepest nesting: parsers have limits of their own, which are not much higher.
 pub const DEPTH_MAX: usize = 100;
@@ -74,7 +74,7 @@ impl BadConfig {
     }
 
     fn below(mut self, name: &str) -> BadConfig {
-        self.pointer = below("", name) + &self.pointer;
+        self.pointer = below("", &told(name)) + &self.pointer;
         self
     }
 }

@@ -1,7 +1,5 @@
 //! Header values are secrets, and some receivers answer with what they were sent: in what is kept of an answer they are masked.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
@@ -21,7 +19,9 @@ pub(crate) fn masked(answer: Bytes, headers: &[(HeaderName, HeaderValue)]) -> By
     let mut secrets: Vec<Secret<'_>> = headers.iter().flat_map(|(_, value)| secrets(value.as_bytes())).collect();
     // Of two that begin at one place it is the longer one that goes.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.bytes.len()));
+    // An escape may stand for any.
     let mut begins = [false; 256];
+    begins[usize::from(b'\\')] = !secrets.is_empty();
     for secret in &secrets {
         begins[usize::from(secret.bytes[0])] = true;
     }
@@ -48,7 +48,7 @@ pub(crate) fn masked(answer: Bytes, headers: &[(HeaderName, HeaderValue)]) -> By
 
 struct Secret<'a> {
     /// There are some.
-    bytes: Cow<'a, [u8]>,
+    bytes: &'a [u8],
     /// So many of them tell something of it.
     telling: usize,
 }
@@ -58,7 +58,7 @@ fn secrets(value: &[u8]) -> Vec<Secret<'_>> {
     let scheme = value.iter().position(|&byte| byte == b' ').unwrap_or_default();
     let is_scheme = scheme <= SCHEME_BYTES_MAX && value[..scheme].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
     let whole = Secret {
-        bytes: value.into(),
+        bytes: value,
         telling: if is_scheme {
             SECRET_BYTES_MIN.max(scheme + 2)
         } else {
@@ -66,32 +66,44 @@ fn secrets(value: &[u8]) -> Vec<Secret<'_>> {
         },
     };
     let credentials = (is_scheme && scheme > 0).then(|| Secret {
-        bytes: value[scheme..].trim_ascii_start().into(),
+        bytes: value[scheme..].trim_ascii_start(),
         telling: SECRET_BYTES_MIN,
     });
     let mut secrets: Vec<Secret<'_>> = [Some(whole), credentials].into_iter().flatten().collect();
     secrets.retain(|secret| secret.bytes.len() >= SECRET_BYTES_MIN);
-    for number in 0..secrets.len() {
-        for escaped in [&b"\"\\"[..], b"\"\\/"] {
-            let Secret { bytes, telling } = &secrets[number];
-            if bytes.iter().any(|byte| escaped.contains(byte)) {
-                let in_json = bytes
-                    .iter()
-                    .flat_map(|&byte| escaped.contains(&byte).then_some(b'\\').into_iter().chain([byte]));
-                let (bytes, telling) = (in_json.collect(), *telling);
-                secrets.push(Secret { bytes, telling });
-            }
-        }
-    }
     secrets
 }
 
 impl Secret<'_> {
-    /// How many of its bytes a text begins with, if that is all of it, or as much as the text has and tells something.
+    /// How many bytes of a text are the secret, with which it begins, or as much of it as the text has and tells something.
     fn begins(&self, text: &[u8]) -> Option<usize> {
-        let bytes = text.len().min(self.bytes.len());
-        let is_enough = bytes == self.bytes.len() || bytes >= self.telling;
-        (is_enough && text[..bytes] == self.bytes[..bytes]).then_some(bytes)
+        let mut at = 0;
+        for (matched, &wanted) in self.bytes.iter().enumerate() {
+            at += match (unescaped(&text[at..]), text.get(at)) {
+                (Some((byte, bytes)), _) if byte == wanted => bytes,
+                (_, Some(&byte)) if byte == wanted => 1,
+                (_, rest) => {
+                    let is_cut_off = rest.is_none() || (rest == Some(&b'\\') && text.len() - at < UNICODE_ESCAPE_BYTES);
+                    return (is_cut_off && matched >= self.telling).then_some(text.len());
+                }
+            };
+        }
+        Some(at)
+    }
+}
+
+const UNICODE_ESCAPE_BYTES: usize = "\\u0000".len();
+
+/// The ASCII character that a JSON string writes with this escape (RFC 8259, section 7), and how long that is.
+fn unescaped(text: &[u8]) -> Option<(u8, usize)> {
+    match text {
+        [b'\\', byte @ (b'"' | b'\\' | b'/'), ..] => Some((*byte, 2)),
+        [b'\\', b'u', digits @ ..] => {
+            let digits = std::str::from_utf8(digits.get(..4)?).ok()?;
+            let byte = u8::from_str_radix(digits, 16).ok()?;
+            Some((byte, UNICODE_ESCAPE_BYTES)).filter(|_| byte.is_ascii())
+        }
+        _ => None,
     }
 }
 
@@ -105,6 +117,7 @@ mod tests {
             ("x-key", "abcdefgh-2"),
             ("x-stage", "test"),
             ("x-path", "Basic dXNl/\"cj"),
+            ("x-dotnet", "pa+ss'w<rd"),
             ("cookie", "session=0123456789; x=1"),
         ]
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
@@ -126,6 +139,8 @@ mod tests {
             shown(r#"{"path":"dXNl/\"cj","again":"dXNl\/\"cj"}"#),
             r#"{"path":"***","again":"***"}"#
         );
+        assert_eq!(shown(r#""pa\u002Bss\u0027w\u003crd""#), r#""***""#);
+        assert_eq!(shown(r#""cut off: \u0070a+ss\u0027w\u00"#), r#""cut off: ***"#);
     }
 
     #[test]

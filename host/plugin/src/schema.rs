@@ -4,7 +4,7 @@
 //! JSON Schema 2020-12; references within the document alone; regular expressions of linear time.
 
 use hookmill_domain::outcome::cut;
-use hookmill_domain::pointer::below;
+use hookmill_domain::pointer::{below, told};
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, ValidationError};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ fn place(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::Required { property } => property.as_str(),
         _ => None,
     };
-    member.map_or(pointer.clone(), |member| below(&pointer, member))
+    short(member.map_or(pointer.clone(), |member| below(&pointer, &told(member))))
 }
 
 fn short(mut message: String) -> String {
@@ -132,6 +132,25 @@ mod tests {
                 matches!(&verdict, Verdict::BadConfig { pointer, .. } if pointer == wrong),
                 "{verdict:?} of {config}"
             );
+        }
+    }
+
+    #[test]
+    fn long_names_are_told_in_part() {
+        let name = "~".repeat(60_000);
+        for (schema, config) in [
+            (r#"{"unevaluatedProperties": false}"#, format!(r#"{{"{name}": 1}}"#)),
+            (r#"{"additionalProperties": {"type": "string"}}"#, format!(r#"{{"{name}": 1}}"#)),
+        ] {
+            let Verdict::BadConfig { pointer, message } = judged(schema, Some(&config)) else {
+                panic!("accepted")
+            };
+            assert!(
+                pointer.starts_with("/~0~0") && pointer.len() <= MESSAGE_BYTES_MAX,
+                "{}",
+                pointer.len()
+            );
+            assert!(message.len() <= MESSAGE_BYTES_MAX);
         }
     }
 

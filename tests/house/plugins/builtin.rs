@@ -162,7 +162,7 @@ async fn a_configuration_that_is_not_in_order_is_refused_where_it_is_wrong() {
             "/deliver_if/all/1/any/0/pointer",
         ),
         ("filter", json!({"deliver_if": {"all": []}}), "/deliver_if/all"),
-        ("filter", json!({"deliver_if": not(&deepest)}), "/deliver_if/not/not/not/not"),
+        ("filter", json!({"deliver_if": not(&deepest)}), "/deliver_if/not/not/not/not/not"),
         ("redact", json!(null), ""),
         ("redact", json!({}), ""),
         ("redact", json!({"drop": []}), "/drop"),

@@ -18,6 +18,18 @@ struct Served {
 }
 
 async fn served(connections_max: usize, head_timeout: Duration, drain: Duration) -> Served {
+    let write_stall = Duration::from_secs(60);
+    served_by(ConnectionRules {
+        connections_max,
+        head_timeout,
+        write_stall,
+        patience: Duration::ZERO,
+        drain,
+    })
+    .await
+}
+
+async fn served_by(rules: ConnectionRules) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let (asked, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -38,13 +50,6 @@ async fn served(connections_max: usize, head_timeout: Duration, drain: Duration)
                 Response::new(Full::new(answer))
             }
         }
-    };
-    let rules = ConnectionRules {
-        connections_max,
-        head_timeout,
-        write_stall: Duration::from_secs(60),
-        patience: Duration::ZERO,
-        drain,
     };
     let task = tokio::spawn(serve(listener, rules, answer, async {
         // A test that drops its end has ended.
@@ -173,7 +178,16 @@ async fn who_has_yet_to_read_an_answer_stays() {
 
 #[tokio::test]
 async fn however_many_come_to_a_full_house_each_has_its_turn() {
-    let served = served(4, LONG, LONG).await;
+    // So long nobody is sent away unheard.
+    let patience = Duration::from_millis(50);
+    let served = served_by(ConnectionRules {
+        connections_max: 4,
+        head_timeout: LONG,
+        write_stall: LONG,
+        patience,
+        drain: LONG,
+    })
+    .await;
     let mut idle = Vec::new();
     for _ in 0..4 {
         let mut guest = ask(served.address, "/").await;
@@ -181,7 +195,7 @@ async fn however_many_come_to_a_full_house_each_has_its_turn() {
         idle.push(guest);
     }
     let mut newcomers = JoinSet::new();
-    for _ in 0..40 {
+    for _ in 0..12 {
         newcomers.spawn(async move {
             let mut newcomer = ask(served.address, "/").await;
             let answer = read_until(&mut newcomer, "here").await;
