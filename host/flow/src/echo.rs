@@ -1,7 +1,10 @@
 //! Header values are secrets, and some receivers answer with what they were sent: in what is kept of an answer they are masked.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+use memchr::memmem;
 
 /// A shorter value is no credential, and may stand in an answer for other reasons.
 const SECRET_BYTES_MIN: usize = 6;
@@ -16,34 +19,60 @@ pub(crate) fn masked(answer: Bytes, headers: &[(HeaderName, HeaderValue)]) -> By
     if answer.is_empty() {
         return answer;
     }
-    let mut secrets: Vec<Secret<'_>> = headers.iter().flat_map(|(_, value)| secrets(value.as_bytes())).collect();
-    // Of two that begin at one place it is the longer one that goes.
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.bytes.len()));
-    // An escape may stand for any.
-    let mut begins = [false; 256];
-    begins[usize::from(b'\\')] = !secrets.is_empty();
+    let secrets: Vec<Secret<'_>> = headers.iter().flat_map(|(_, value)| secrets(value.as_bytes())).collect();
+    let plain = Plain::of(&answer);
+    let mut found: Vec<Range<usize>> = Vec::new();
     for secret in &secrets {
-        begins[usize::from(secret.bytes[0])] = true;
-    }
-    let mut kept = Vec::new();
-    let (mut at, mut copied) = (0, 0);
-    while let Some(&byte) = answer.get(at) {
-        let found = begins[usize::from(byte)].then(|| secrets.iter().find_map(|secret| secret.begins(&answer[at..])));
-        match found.flatten() {
-            Some(bytes) => {
-                kept.extend_from_slice(&answer[copied..at]);
-                kept.extend_from_slice(MASK);
-                at += bytes;
-                copied = at;
-            }
-            None => at += 1,
+        found.extend(secret.places(&answer));
+        if let Some(plain) = &plain {
+            found.extend(secret.places(&plain.text).map(|place| plain.at[place.start]..plain.at[place.end]));
         }
     }
-    if copied == 0 {
+    if found.is_empty() {
         return answer;
+    }
+    found.sort_unstable_by_key(|place| place.start);
+    let mut kept = Vec::new();
+    let mut copied = 0;
+    for place in found {
+        // One that begins within another is masked with it.
+        if place.start >= copied {
+            kept.extend_from_slice(&answer[copied..place.start]);
+            kept.extend_from_slice(MASK);
+        }
+        copied = copied.max(place.end);
     }
     kept.extend_from_slice(&answer[copied..]);
     kept.into()
+}
+
+/// A text without the escapes of JSON, and where each of its bytes, and its end, stands in that.
+struct Plain {
+    text: Vec<u8>,
+    at: Vec<usize>,
+}
+
+impl Plain {
+    /// `None`: there are no escapes.
+    fn of(escaped: &[u8]) -> Option<Plain> {
+        memchr::memchr(b'\\', escaped)?;
+        let (mut text, mut at, mut read) = (Vec::with_capacity(escaped.len()), Vec::with_capacity(escaped.len() + 1), 0);
+        while let Some(&byte) = escaped.get(read) {
+            at.push(read);
+            let (byte, bytes) = match unescaped(&escaped[read..]) {
+                Some(found) => found,
+                None if is_cut_off(&escaped[read..]) => {
+                    at.pop();
+                    break;
+                }
+                None => (byte, 1),
+            };
+            text.push(byte);
+            read += bytes;
+        }
+        at.push(escaped.len());
+        Some(Plain { text, at })
+    }
 }
 
 struct Secret<'a> {
@@ -75,33 +104,36 @@ fn secrets(value: &[u8]) -> Vec<Secret<'_>> {
 }
 
 impl Secret<'_> {
-    /// How many bytes of a text are the secret, with which it begins, or as much of it as the text has and tells something.
-    fn begins(&self, text: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        for (matched, &wanted) in self.bytes.iter().enumerate() {
-            at += match (unescaped(&text[at..]), text.get(at)) {
-                (Some((byte, bytes)), _) if byte == wanted => bytes,
-                (_, Some(&byte)) if byte == wanted => 1,
-                (_, rest) => {
-                    let is_cut_off = rest.is_none() || (rest == Some(&b'\\') && text.len() - at < UNICODE_ESCAPE_BYTES);
-                    return (is_cut_off && matched >= self.telling).then_some(text.len());
-                }
-            };
-        }
-        Some(at)
+    /// Where it stands in a text; last, where it has begun when the text was cut off, if that tells something of it.
+    fn places(&self, text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+        let begun = (self.telling..self.bytes.len().min(text.len() + 1))
+            .rev()
+            .find(|&bytes| text.ends_with(&self.bytes[..bytes]))
+            .map(|bytes| text.len() - bytes..text.len());
+        let bytes = self.bytes.len();
+        let whole: Vec<usize> = memmem::find_iter(text, self.bytes).collect();
+        whole.into_iter().map(move |start| start..start + bytes).chain(begun)
     }
 }
 
-const UNICODE_ESCAPE_BYTES: usize = "\\u0000".len();
+/// Whether that is the beginning of an escape and no more.
+fn is_cut_off(text: &[u8]) -> bool {
+    match text {
+        [b'\\'] => true,
+        [b'\\', b'u', digits @ ..] => digits.len() < 4 && digits.iter().all(u8::is_ascii_hexdigit),
+        _ => false,
+    }
+}
 
 /// The ASCII character that a JSON string writes with this escape (RFC 8259, section 7), and how long that is.
 fn unescaped(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [b'\\', byte @ (b'"' | b'\\' | b'/'), ..] => Some((*byte, 2)),
+        [b'\\', b't', ..] => Some((b'\t', 2)),
         [b'\\', b'u', digits @ ..] => {
             let digits = std::str::from_utf8(digits.get(..4)?).ok()?;
             let byte = u8::from_str_radix(digits, 16).ok()?;
-            Some((byte, UNICODE_ESCAPE_BYTES)).filter(|_| byte.is_ascii())
+            Some((byte, "\\u0000".len())).filter(|_| byte.is_ascii())
         }
         _ => None,
     }
@@ -117,6 +149,8 @@ mod tests {
             ("x-key", "abcdefgh-2"),
             ("x-stage", "test"),
             ("x-path", "Basic dXNl/\"cj"),
+            ("x-backslash", r"ab\\\\cdefgh"),
+            ("x-tab", "key\tsecret1"),
             ("x-dotnet", "pa+ss'w<rd"),
             ("cookie", "session=0123456789; x=1"),
         ]
@@ -139,6 +173,8 @@ mod tests {
             shown(r#"{"path":"dXNl/\"cj","again":"dXNl\/\"cj"}"#),
             r#"{"path":"***","again":"***"}"#
         );
+        assert_eq!(shown(r"as it is: ab\\\\cdefgh!"), "as it is: ***!");
+        assert_eq!(shown(r#"{"k":"key\tsecret1\n"}"#), r#"{"k":"***\n"}"#);
         assert_eq!(shown(r#""pa\u002Bss\u0027w\u003crd""#), r#""***""#);
         assert_eq!(shown(r#""cut off: \u0070a+ss\u0027w\u00"#), r#""cut off: ***"#);
     }
